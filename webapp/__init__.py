@@ -1,0 +1,1 @@
+"""Postroom: campaigns that go out, mailboxes that come back."""

@@ -1,0 +1,1 @@
+"""Recipient table x message template x sender: messages, states, counts."""

@@ -1,0 +1,1 @@
+"""Values to MIME bytes, as pure functions."""

@@ -1,0 +1,1 @@
+"""What every feature stands on: clock, database, errors, forms, queue, secrets. It knows no feature."""

@@ -1,0 +1,1 @@
+"""Mark, hand over, record: how a message leaves exactly once."""

@@ -1,0 +1,1 @@
+"""IMAP accounts, their folders and mails: browse, search, flag."""

@@ -1,0 +1,1 @@
+"""Pages across features: dashboard, set-up, help, errors."""

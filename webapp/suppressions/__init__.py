@@ -1,0 +1,1 @@
+"""Whom never: addresses, domains and phones that we do not write to."""
