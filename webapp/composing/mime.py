@@ -1,0 +1,260 @@
+"""A letter becomes bytes: headers, parts, attachments, and the envelope beside them.
+
+    mixed                         if files go along
+      ├ alternative               if there is text and HTML; text first
+      │   ├ text/plain
+      │   └ related               if the HTML shows images by ``cid:``
+      │       ├ text/html
+      │       └ images, inline
+      └ files
+
+The same letter gives the same bytes, so a second attempt sends what the first did: the
+boundaries come from the Message-ID. They begin with ``=_``, which no body of ours can
+hold (quoted-printable writes ``=3D``, base64 has no underscore, and a text with ``=_``
+is never sent as 7bit; RFC 2045 6.7).
+
+Composed by hand, not with `email.message.EmailMessage`: that takes 2.5 ms a message and
+decodes encoded words in values; this takes about a thirtieth and decodes nothing.
+"""
+
+import re
+from base64 import encodebytes
+from binascii import b2a_qp
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import format_datetime
+from hashlib import sha256
+
+from webapp.composing.addresses import AddressError, needs_smtputf8, parse_address
+from webapp.composing.headers import address_field, field, parameter, text_field
+from webapp.composing.letter import Address, Attachment, ComposeError, Letter
+from webapp.composing.wire import gate, gate_headers
+
+_BREAK = re.compile(r"\r\n|\r|\n")
+_SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
+_CONTENT_TYPE = re.compile(
+    r"([\w!#$&^.+\-]+/[\w!#$&^.+\-]+)(; ?charset=[\w\-]+)?", re.ASCII
+)
+_OWN = frozenset(
+    {
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "reply-to",
+        "sender",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "received",
+    }
+)
+_OWN_PREFIXES = ("content-", "resent-", "dkim-", "arc-")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message ready for the wire, and its envelope.
+
+    ``smtputf8`` says that it may only go to a server that offers SMTPUTF8 (RFC 6531).
+    """
+
+    data: bytes
+    mail_from: str
+    rcpt_to: tuple[str, ...]
+    smtputf8: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One MIME entity: its header fields, and its body with a CRLF at the end."""
+
+    fields: bytes
+    body: bytes
+
+
+def compose(letter: Letter) -> Composed:
+    """Compose one letter.
+
+    Raises
+    ------
+    ComposeError
+        If a value of the letter cannot be sent as it is; the words say which.
+    """
+    letter, mail_from = _checked(letter)
+    rcpt_to = tuple(
+        dict.fromkeys(box.addr for box in (*letter.to, *letter.cc, *letter.bcc))
+    )
+    if not rcpt_to:
+        raise ComposeError("The message has no recipient.")
+    content = _content(letter)
+    data = b"".join([_header_block(letter), content.fields, b"\r\n", content.body])
+    gate(data)
+    gate_headers(data)
+    shown = (letter.from_, *letter.to, *letter.cc, *letter.reply_to)
+    smtputf8 = any(
+        map(needs_smtputf8, (mail_from, *rcpt_to, *(box.addr for box in shown)))
+    )
+    return Composed(data, mail_from, rcpt_to, smtputf8)
+
+
+def _checked(letter: Letter) -> tuple[Letter, str]:
+    """Return the letter with every address parsed, and its envelope sender."""
+    envelope_from = letter.envelope_from
+    headers: list[tuple[str, str]] = []
+    for name, value in letter.headers:
+        if name.lower() == "return-path":
+            envelope_from = value.strip().removeprefix("<").removesuffix(">")
+        else:
+            headers.append((name, value))
+    _check_names([name.lower() for name, _ in headers])
+    checked = Letter(
+        from_=_parsed("From", letter.from_),
+        to=tuple(_parsed("To", box) for box in letter.to),
+        cc=tuple(_parsed("Cc", box) for box in letter.cc),
+        bcc=tuple(_parsed("Bcc", box) for box in letter.bcc),
+        reply_to=tuple(_parsed("Reply-To", box) for box in letter.reply_to),
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        headers=tuple(headers),
+        attachments=letter.attachments,
+        message_id=letter.message_id.strip().removeprefix("<").removesuffix(">"),
+        date=letter.date,
+    )
+    if envelope_from is None:
+        return checked, checked.from_.addr
+    if not envelope_from:
+        return checked, ""
+    return checked, _parsed("Return-Path", Address("", envelope_from)).addr
+
+
+def _parsed(header: str, box: Address) -> Address:
+    """Return the mailbox with its address parsed."""
+    try:
+        return Address(box.name, parse_address(box.addr))
+    except AddressError as error:
+        raise ComposeError(f"{header}: {error.words}") from None
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse further headers that are ours to write, or that come twice."""
+    for name in names:
+        if name in _OWN or name.startswith(_OWN_PREFIXES):
+            raise ComposeError(
+                f"The header {name} cannot be set: it is made by itself."
+            )
+        if names.count(name) > 1:
+            raise ComposeError(f"The header {name} is given twice.")
+
+
+def _header_block(letter: Letter) -> bytes:
+    """Return the message's own fields, without those of its content."""
+    if not _MESSAGE_ID.fullmatch(letter.message_id):
+        raise ComposeError("The Message-ID is malformed.")
+    if letter.date.tzinfo is None:
+        raise ComposeError("The date has no time zone.")
+    lines = [address_field("From", [letter.from_]), address_field("To", letter.to)]
+    if letter.cc:
+        lines.append(address_field("Cc", letter.cc))
+    if letter.reply_to:
+        lines.append(address_field("Reply-To", letter.reply_to))
+    lines.append(text_field("Subject", letter.subject))
+    lines.append(field("Date", format_datetime(letter.date).split(" ")))
+    lines.append(field("Message-ID", [f"<{letter.message_id}>"]))
+    lines.extend(text_field(name, value) for name, value in letter.headers)
+    lines.append(field("MIME-Version", ["1.0"]))
+    return b"".join(lines)
+
+
+def _content(letter: Letter) -> _Part:
+    """Return the tree of parts below the header block."""
+    inline: list[Attachment] = []
+    files: list[Attachment] = []
+    for attachment in letter.attachments:
+        is_inline = letter.html is not None and attachment.content_id is not None
+        (inline if is_inline else files).append(attachment)
+    bodies: list[_Part] = []
+    if letter.text is not None:
+        bodies.append(_text_part("plain", letter.text))
+    if letter.html is not None:
+        parts = [_text_part("html", letter.html)]
+        parts.extend(_file_part(image, "inline") for image in inline)
+        bodies.append(
+            _multipart("related", parts, letter.message_id, ' type="text/html"')
+        )
+    if not bodies:
+        raise ComposeError("The message has neither text nor HTML.")
+    body = _multipart("alternative", bodies, letter.message_id)
+    return _multipart(
+        "mixed",
+        [body, *(_file_part(file, "attachment") for file in files)],
+        letter.message_id,
+    )
+
+
+def _multipart(
+    kind: str, parts: Sequence[_Part], message_id: str, more: str = ""
+) -> _Part:
+    """Return a multipart of these parts; a single one stays what it is."""
+    if len(parts) == 1:
+        return parts[0]
+    boundary = "=_" + sha256(f"{kind} {message_id}".encode()).hexdigest()[:32]
+    words = [f"multipart/{kind};", *(f"{word};" for word in more.split())]
+    fields = field("Content-Type", [*words, f'boundary="{boundary}"'])
+    line = b"--" + boundary.encode()
+    body = b"".join(
+        b"%s\r\n%s\r\n%s" % (line, part.fields, part.body) for part in parts
+    )
+    return _Part(fields, b"%s%s--\r\n" % (body, line))
+
+
+def _text_part(subtype: str, text: str) -> _Part:
+    """Return a body part, in the shortest encoding that keeps every character."""
+    try:
+        raw = _BREAK.sub("\r\n", text).encode()
+    except UnicodeEncodeError:
+        raise ComposeError(
+            "A body holds half a character (a lone surrogate)."
+        ) from None
+    if not raw.endswith(b"\r\n"):
+        raw += b"\r\n"
+    if b"=_" not in raw and _SEVEN_BIT.fullmatch(raw):
+        encoding, body = "7bit", raw
+    else:
+        encoding, body = "quoted-printable", b2a_qp(raw, istext=True)
+        if len(body) > 2 * len(raw):
+            encoding, body = "base64", _base64(raw)
+    fields = field("Content-Type", [f"text/{subtype};", 'charset="utf-8"'])
+    return _Part(fields + field("Content-Transfer-Encoding", [encoding]), body)
+
+
+def _file_part(attachment: Attachment, disposition: str) -> _Part:
+    """Return an attachment, or an image that the HTML shows inline."""
+    content_type = _CONTENT_TYPE.fullmatch(attachment.content_type)
+    if content_type is None or content_type[1].startswith(("multipart/", "message/")):
+        raise ComposeError(
+            f"“{attachment.filename}” has a type that cannot be attached."
+        )
+    if not attachment.filename or set("/\\") & set(attachment.filename):
+        raise ComposeError("An attachment has no proper file name.")
+    words = content_type[0].replace(" ", "").replace(";", "; ").split(" ")
+    named = parameter("filename", attachment.filename)
+    lines = [
+        field("Content-Type", words),
+        field("Content-Transfer-Encoding", ["base64"]),
+        field("Content-Disposition", [f"{disposition};", named]),
+    ]
+    if attachment.content_id is not None:
+        if not _CONTENT_ID.fullmatch(attachment.content_id):
+            raise ComposeError("An image has a malformed content id.")
+        lines.append(field("Content-ID", [f"<{attachment.content_id}>"]))
+    return _Part(b"".join(lines), _base64(attachment.content))
+
+
+def _base64(content: bytes) -> bytes:
+    """Return ``content`` in base64, in lines of 76."""
+    return encodebytes(content).replace(b"\n", b"\r\n")

@@ -1,0 +1,81 @@
+"""The last gate before the wire: which bytes may leave, and how DATA carries them.
+
+Servers disagree about a bare CR, a bare LF and ``<LF>.<LF>``; where two of them
+disagree, one message can become two (SMTP smuggling). So a message is CRLF lines and
+nothing else, and the transparency of RFC 5321 4.5.2 is applied in one place.
+"""
+
+import re
+
+from webapp.composing.headers import MAX_LINE
+from webapp.composing.letter import ComposeError
+
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 2))
+_FIELD = re.compile(rb"[!-9;-~]+:[ \t]")
+ONCE = ("from", "to", "subject", "date", "message-id", "mime-version")
+NEVER = ("bcc", "return-path")
+
+
+def gate(data: bytes) -> None:
+    r"""Refuse bytes that a server could read in two ways.
+
+    Raises
+    ------
+    ComposeError
+        If a CR or LF stands alone, there is a NUL or a line over 998 octets, or
+        the last line has no end.
+
+    Examples
+    --------
+    >>> gate(b"Subject: x\r\n\r\nHello\n.\nMAIL FROM:<a@b>\r\n")
+    Traceback (most recent call last):
+        ...
+    webapp.composing.letter.ComposeError: The message holds a CR, LF or NUL on its own.
+    """
+    if _BARE.search(data):
+        raise ComposeError("The message holds a CR, LF or NUL on its own.")
+    if _LONG_LINE.search(data):
+        raise ComposeError(f"The message holds a line over {MAX_LINE} octets.")
+    if not data.endswith(b"\r\n"):
+        raise ComposeError("The message does not end with a line end.")
+
+
+def gate_headers(data: bytes) -> None:
+    """Refuse a message whose header block is not exactly what we meant to write.
+
+    Raises
+    ------
+    ComposeError
+        If a line is no header, a header that must be there once is not, or one is there
+        that must never leave (Bcc, Return-Path).
+    """
+    block = data.partition(b"\r\n\r\n")[0]
+    seen: dict[str, int] = {}
+    for line in block.split(b"\r\n"):
+        if line.startswith((b" ", b"\t")) and line.strip() and seen:
+            continue
+        if not _FIELD.match(line):
+            raise ComposeError("The message would have a malformed header line.")
+        name = line.partition(b":")[0].decode("ascii").lower()
+        seen[name] = seen.get(name, 0) + 1
+    for name in ONCE:
+        if seen.get(name, 0) != 1:
+            raise ComposeError(f"The message would not have exactly one {name} header.")
+    for name in NEVER:
+        if name in seen:
+            raise ComposeError(f"The message would show a {name} header.")
+
+
+def dot_stuffed(data: bytes) -> bytes:
+    r"""Return what follows ``DATA``: a leading dot doubled, then the final dot.
+
+    Examples
+    --------
+    >>> dot_stuffed(b".\r\nHello\r\n..\r\n")
+    b'..\r\nHello\r\n...\r\n.\r\n'
+    """
+    stuffed = data.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    return stuffed + b".\r\n"
