@@ -1,0 +1,254 @@
+"""The practice IMAP server: pymap's in-memory mailbox, with a journal below it.
+
+Traps of pymap 0.36 that we walk around: it hashes the password for a second at each
+login, forgets everything at the end, drops keywords that STORE sets, takes a date
+without zone for an appended mail, and asks the resolver for this machine's name at
+each greeting. It has no public way to fill a mailbox anew, so some of its private
+attributes are set here and nowhere else.
+"""
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import replace
+from socket import socket
+
+from proxyprotocol.reader import ProxyProtocolReader
+from pymap.backend.dict import Config, Login
+from pymap.backend.dict.filter import FilterSet
+from pymap.backend.dict.mailbox import MailboxData, MailboxSet, Message
+from pymap.exceptions import NotAllowedError
+from pymap.flags import FlagOp
+from pymap.imap import IMAPServer
+from pymap.interfaces.message import CachedMessage
+from pymap.mailbox import MailboxSnapshot
+from pymap.mime import MessageContent
+from pymap.parsing.message import AppendMessage
+from pymap.parsing.specials import ObjectId
+from pymap.parsing.specials.flag import Flag, Wildcard
+from pymap.user import UserMetadata
+from pysasl.hashing import Cleartext
+
+from webapp.core import clock
+from webapp.core.practice import Access
+from webapp.practice.journal import Journal, KeptFolder, KeptMail
+
+INBOX = "INBOX"
+FOLDERS = (INBOX, "Archive", "Drafts", "Junk", "Sent", "Trash")
+MAX_FOLDERS = 100
+MAX_MAILS = 10_000
+MAX_BYTES = 200_000_000
+MAX_MAIL_BYTES = 25_000_000
+
+
+class KeptMailbox(MailboxData):
+    """A folder whose mails and flags are in the journal; its oldest mails give way."""
+
+    def __init__(self, owner: MailboxSet, journal: Journal, kept: KeptFolder) -> None:
+        super().__init__(owner._content_cache, owner._thread_cache)
+        self.number = kept.number
+        self._journal = journal
+        self._uid_validity = kept.uid_validity
+        self._max_uid = kept.last_uid
+        self._bytes = 0
+        for mail in journal.mails(kept.number):
+            self._restore(mail)
+
+    def _restore(self, mail: KeptMail) -> None:
+        content = MessageContent.parse(mail.source)
+        self._messages[mail.uid] = Message(
+            mail.uid,
+            mail.received,
+            [Flag(flag) for flag in mail.flags],
+            email_id=self._content_cache.add(content),
+            thread_id=self._thread_cache.add(content),
+            content=content,
+        )
+        self._mod_sequences.update([mail.uid])
+        self._bytes += len(mail.source)
+
+    @property
+    def permanent_flags(self) -> frozenset[Flag]:
+        """The system flags, and any keyword a client makes up."""
+        return super().permanent_flags | {Wildcard}
+
+    async def receive(self, source: bytes) -> None:
+        """Take in a new mail, as a mail server does after a delivery."""
+        if self.selected_set.any_selected is None:
+            await self.append(AppendMessage(source), recent=True)
+        else:
+            await self.append(AppendMessage(source))
+
+    async def append(
+        self, append_msg: AppendMessage, *, recent: bool = False
+    ) -> Message:
+        """Add a mail, and let the oldest go where there is no room."""
+        dated = replace(append_msg, when=append_msg.when or clock.now())
+        message = await super().append(dated, recent=recent)
+        self._keep(message.uid)
+        await self._make_room()
+        return message
+
+    async def copy(
+        self, uid: int, destination: MailboxData, *, recent: bool = False
+    ) -> int | None:
+        """Copy a mail to another folder."""
+        assert isinstance(destination, KeptMailbox)
+        new_uid = await super().copy(uid, destination, recent=recent)
+        if new_uid is not None:
+            destination._keep(new_uid)
+            await destination._make_room()
+        return new_uid
+
+    async def move(
+        self, uid: int, destination: MailboxData, *, recent: bool = False
+    ) -> int | None:
+        """Move a mail to another folder."""
+        assert isinstance(destination, KeptMailbox)
+        source = self._messages.get(uid)
+        new_uid = await super().move(uid, destination, recent=recent)
+        if new_uid is not None and source is not None:
+            destination._keep(new_uid)
+            self._forget([source])
+            await destination._make_room()
+        return new_uid
+
+    async def update(
+        self,
+        uid: int,
+        cached_msg: CachedMessage,
+        flag_set: frozenset[Flag],
+        mode: FlagOp,
+    ) -> Message:
+        """Change the flags of a mail."""
+        message = await super().update(uid, cached_msg, flag_set, mode)
+        self._journal.flag(self.number, uid, map(str, message.permanent_flags))
+        return message
+
+    async def delete(self, uids: Iterable[int]) -> None:
+        """Remove mails for good."""
+        gone = [self._messages[uid] for uid in uids if uid in self._messages]
+        await super().delete([message.uid for message in gone])
+        self._forget(gone)
+
+    def _keep(self, uid: int) -> None:
+        """Write a mail that is new in this folder to the journal."""
+        message = self._messages[uid]
+        source = bytes(_content(message))
+        flags = frozenset(map(str, message.permanent_flags))
+        self._journal.add(
+            self.number, KeptMail(uid, message.internal_date, flags, source)
+        )
+        self._bytes += len(source)
+
+    def _forget(self, gone: list[Message]) -> None:
+        """Take mails that left this folder out of the journal."""
+        self._journal.drop(self.number, [message.uid for message in gone])
+        self._bytes -= sum(len(bytes(_content(message))) for message in gone)
+
+    async def _make_room(self) -> None:
+        """Remove the oldest mails until the folder is within its limits."""
+        while len(self._messages) > 1 and (
+            len(self._messages) > MAX_MAILS or self._bytes > MAX_BYTES
+        ):
+            await self.delete([next(iter(self._messages))])
+
+
+class KeptMailboxSet(MailboxSet):
+    """All folders of the practice mailbox, as the journal has them."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+        kept = journal.folders() or [self._new_folder(name) for name in FOLDERS]
+        mailboxes = {folder.name: KeptMailbox(self, journal, folder) for folder in kept}
+        self.inbox = self._inbox = mailboxes.pop(INBOX)
+        self._set.update(mailboxes)
+
+    def _new_folder(self, name: str) -> KeptFolder:
+        validity = MailboxSnapshot.new_uid_validity()
+        number = self._journal.add_folder(name, validity, last_uid=0)
+        return KeptFolder(number, name, validity, last_uid=0)
+
+    async def add_mailbox(self, name: str) -> ObjectId:
+        """Create a folder."""
+        if name in self._set:
+            raise ValueError(name)
+        if len(self._set) >= MAX_FOLDERS:
+            raise NotAllowedError("The practice mailbox has too many folders.")
+        mailbox = KeptMailbox(self, self._journal, self._new_folder(name))
+        self._set[name] = mailbox
+        return mailbox.mailbox_id
+
+    async def delete_mailbox(self, name: str) -> None:
+        """Delete a folder with its mails."""
+        mailbox = self._set.get(name)
+        await super().delete_mailbox(name)
+        assert isinstance(mailbox, KeptMailbox)
+        self._journal.drop_folder(mailbox.number)
+
+    async def rename_mailbox(self, before: str, after: str) -> None:
+        """Rename a folder and what is below it; INBOX stays what it is."""
+        if before.upper() == INBOX:
+            raise NotAllowedError("INBOX of the practice mailbox cannot be renamed.")
+        await super().rename_mailbox(before, after)
+        for name, mailbox in self._set.items():
+            assert isinstance(mailbox, KeptMailbox)
+            self._journal.rename_folder(mailbox.number, name)
+
+
+class PracticeConfig(Config):
+    """pymap's settings for one account on loopback."""
+
+    @property
+    def greeting(self) -> bytes:
+        """What a client reads first."""
+        return b"Postroom practice mailbox ready"
+
+
+async def open_account(access: Access, journal: Journal) -> "Account":
+    """Make the one account of the practice server, filled from the journal."""
+    config = PracticeConfig(
+        Namespace(passlib_cfg=None, proxy_protocol=None),
+        host=None,
+        port=0,
+        tls_enabled=False,  # the socket listens on loopback only
+        hash_context=Cleartext(),
+        max_append_len=MAX_MAIL_BYTES,
+        demo_data=False,
+        demo_user=access.login,
+        demo_password=access.password,
+    )
+    config.apply_context()
+    login = Login(config)
+    await login.demo_user_identity.set(
+        UserMetadata(config, access.login, password=access.password)
+    )
+    folders = KeptMailboxSet(journal)
+    config.set_cache[access.login] = (folders, FilterSet())
+    return Account(config, login, folders)
+
+
+class Account:
+    """The practice mailbox behind its IMAP server."""
+
+    def __init__(
+        self, config: PracticeConfig, login: Login, folders: KeptMailboxSet
+    ) -> None:
+        self._config = config
+        self._login = login
+        self.inbox = folders.inbox
+
+    async def listen(self, listener: socket) -> asyncio.Server:
+        """Serve IMAP on a listening socket."""
+        reader = ProxyProtocolReader(self._config.proxy_protocol)
+        return await asyncio.start_server(
+            reader.get_callback(IMAPServer(self._login, self._config)), sock=listener
+        )
+
+
+def _content(message: Message) -> MessageContent:
+    """Return what a mail of the in-memory mailbox consists of."""
+    content = message._content
+    assert content is not None
+    return content
