@@ -73,5 +73,5 @@ class Outcome:
 
     @property
     def costs_a_try(self) -> bool:
-        """Whether the server had a say; a lost connection is no verdict on a message."""
+        """Whether the server had a say; a lost connection is no verdict."""
         return self.kind in {Kind.DEFERRED, Kind.REFUSED} and self.code is not None
