@@ -1,0 +1,240 @@
+"""Settings, read once from the environment; a wrong value stops the start and is named.
+
+Every setting is described in the README. Nothing else in the program reads the
+environment.
+"""
+
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+KEY_BYTES = 32
+KEY_MODE = 0o600
+DIR_MODE = 0o700
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text names it and says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an installation can choose.
+
+    Attributes
+    ----------
+    data_dir
+        Where the database, the key file and the embedded queue live.
+    database_url
+        SQLAlchemy URL; SQLite or PostgreSQL (psycopg 3).
+    redis_url
+        ``None`` means: start the embedded one.
+    base_url
+        Public address, in every link of every mail; never taken from a request.
+    secret_key
+        At least 32 octets; sessions, tokens and sealed secrets hang on it.
+    allowed_private_hosts
+        Host names, addresses or networks that senders and mailboxes may be on
+        although they are private.
+    trusted_proxies
+        Number of reverse proxies in front of the web server.
+    """
+
+    data_dir: Path
+    database_url: str
+    redis_url: str | None
+    base_url: str
+    secret_key: bytes = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 2
+    send_workers: int = 2
+    practice: bool = True
+    allowed_private_hosts: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    log_format: str = "text"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check all settings.
+
+    Raises
+    ------
+    SettingsError
+        If a value is wrong; the sentence names the variable.
+    """
+    data_dir = Path(environ.get("DATA_DIR") or "var").resolve()
+    host = environ.get("HOST") or "127.0.0.1"
+    port = _whole(environ, "PORT", 8000, 0, 65535)
+    return Settings(
+        data_dir=data_dir,
+        database_url=_database_url(environ, data_dir),
+        redis_url=_redis_url(environ),
+        base_url=_base_url(environ, host, port),
+        secret_key=_secret_key(environ, data_dir),
+        host=host,
+        port=port,
+        web_workers=_whole(environ, "WEB_WORKERS", 2, 1, 64),
+        send_workers=_whole(environ, "SEND_WORKERS", 2, 0, 64),
+        practice=_one_of(environ, "PRACTICE", ("on", "off")) == "on",
+        allowed_private_hosts=_hosts(environ),
+        trusted_proxies=_whole(environ, "TRUSTED_PROXIES", 0, 0, 10),
+        log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
+    )
+
+
+def _whole(
+    environ: Mapping[str, str], name: str, default: int, low: int, high: int
+) -> int:
+    text = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not low <= int(text) <= high:
+        raise SettingsError(
+            f"{name} must be a whole number from {low} to {high}, not {text!r}."
+        )
+    return int(text)
+
+
+def _one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = environ.get(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name} must be {' or '.join(choices)}, not {text!r}.")
+    return text
+
+
+def _database_url(environ: Mapping[str, str], data_dir: Path) -> str:
+    url = environ.get("DATABASE_URL") or f"sqlite:///{data_dir / 'postroom.db'}"
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            url = "postgresql+psycopg://" + url.removeprefix(prefix)
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        scheme = url.split(":", 1)[0]
+        raise SettingsError(
+            "DATABASE_URL must start with sqlite:/// or postgresql://, "
+            f"not with {scheme!r}."
+        )
+    return url
+
+
+def _redis_url(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("REDIS_URL")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise SettingsError(
+            "REDIS_URL must start with redis://, rediss:// or unix://, "
+            f"not with {parts.scheme!r}."
+        )
+    if parts.scheme != "unix" and not parts.password and not _is_loopback(parts):
+        raise SettingsError(
+            "REDIS_URL names another machine without a password; whoever reaches "
+            "that Redis could run jobs here. Give it one: redis://:password@host:6379."
+        )
+    return url
+
+
+def _is_loopback(parts: object) -> bool:
+    name = str(getattr(parts, "hostname", "") or "localhost")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _base_url(environ: Mapping[str, str], host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    shown = f"[{shown}]" if ":" in shown else shown
+    url = environ.get("BASE_URL") or f"http://{shown}:{port}"
+    parts = urlsplit(url)
+    good = parts.scheme in {"http", "https"} and parts.hostname
+    if not good or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            "BASE_URL must be the public address of this desk, for example "
+            f"https://post.example.org, not {url!r}."
+        )
+    return url.rstrip("/")
+
+
+def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    text = environ.get("ALLOWED_PRIVATE_HOSTS") or ""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(r"[0-9A-Za-z.:/_-]+", name):
+            raise SettingsError(
+                "ALLOWED_PRIVATE_HOSTS must be host names, addresses or networks "
+                f"with commas between them; {name!r} is none."
+            )
+    return names
+
+
+def _secret_key(environ: Mapping[str, str], data_dir: Path) -> bytes:
+    text, file = environ.get("SECRET_KEY"), environ.get("SECRET_KEY_FILE")
+    if text and file:
+        raise SettingsError("Set SECRET_KEY or SECRET_KEY_FILE, not both.")
+    if text:
+        return _long_enough("SECRET_KEY", text.encode())
+    if file:
+        return _read_key("SECRET_KEY_FILE", Path(file))
+    return _own_key(data_dir)
+
+
+def _long_enough(name: str, key: bytes) -> bytes:
+    if len(key) < KEY_BYTES:
+        raise SettingsError(
+            f"{name} must have at least {KEY_BYTES} characters; "
+            'python -c "import secrets; print(secrets.token_hex(32))" makes one.'
+        )
+    return key
+
+
+def _read_key(name: str, path: Path) -> bytes:
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{name}: {path} cannot be read ({error.strerror})."
+        ) from error
+    return _long_enough(name, key)
+
+
+def _own_key(data_dir: Path) -> bytes:
+    """Return the key of this data directory, made once with mode 0600."""
+    path = data_dir / "secret.key"
+    make_private(data_dir, "DATA_DIR")
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, KEY_MODE)
+    except FileExistsError:
+        return _read_key("DATA_DIR", path)
+    except OSError as error:
+        raise SettingsError(
+            f"DATA_DIR: {path} cannot be written ({error.strerror})."
+        ) from error
+    with os.fdopen(handle, "w") as out:
+        out.write(secrets.token_hex(KEY_BYTES))
+    return _read_key("DATA_DIR", path)
+
+
+def make_private(path: Path, name: str) -> None:
+    """Create a directory that only this account can enter.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be created; `name` is the setting that is to blame.
+    """
+    try:
+        path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{name}: {path} cannot be created ({error.strerror})."
+        ) from error
