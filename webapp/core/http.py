@@ -1,0 +1,242 @@
+"""What every answer has in common: errors in words, lists by cursor, headers that defend.
+
+Under ``/api/`` an error is problem JSON (RFC 9457), elsewhere a page; both say the same
+sentence and carry a reference that is in the log too. No traceback ever leaves.
+"""
+
+import base64
+import binascii
+import json
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp.core.db import db
+from webapp.core.errors import DomainError, Invalid
+
+log = logging.getLogger(__name__)
+Row = TypeVar("Row")
+
+API = "/api/"
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 50
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+)
+WORDS = {
+    400: "The request could not be understood.",
+    401: "Please sign in.",
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "This address does not know that method.",
+    413: "That is too large.",
+    415: "The API takes JSON; send Content-Type: application/json.",
+    429: "Too many requests. Please wait a little and try again.",
+    503: "This is not available just now. Please try again in a moment.",
+}
+UNEXPECTED = "Something went wrong on our side. Nothing was half done; please try again."
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list and the cursor of the next one."""
+
+    items: Sequence[Any]
+    next: str | None
+
+
+def page_of(
+    query: "sa.Select[Any]",
+    key: Any,
+    *,
+    descending: bool = True,
+    show: Callable[[Any], Any] = lambda row: row,
+) -> Page:
+    """Return one page of a query, by keyset on a unique integer column.
+
+    ``?limit=`` (at most 500) and ``?cursor=`` come from the request.
+
+    Raises
+    ------
+    Invalid
+        If the limit or the cursor is none.
+    """
+    limit, cursor = asked_limit(), request.args.get("cursor")
+    if cursor:
+        (last,) = decode_cursor(cursor, int)
+        query = query.where(key < last if descending else key > last)
+    query = query.order_by(key.desc() if descending else key.asc()).limit(limit + 1)
+    rows = list(db.session.scalars(query))
+    following = None
+    if len(rows) > limit:
+        following = encode_cursor(getattr(rows[limit - 1], key.key))
+    return Page([show(row) for row in rows[:limit]], following)
+
+
+def asked_limit() -> int:
+    """Return ``?limit=``.
+
+    Raises
+    ------
+    Invalid
+        If it is not a whole number from 1 to 500.
+    """
+    text = request.args.get("limit", str(DEFAULT_LIMIT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_LIMIT:
+        words = f"The limit must be a whole number from 1 to {MAX_LIMIT}."
+        raise Invalid(words, {"limit": [words]})
+    return int(text)
+
+
+def encode_cursor(*values: int | str) -> str:
+    """Return an opaque cursor.
+
+    Examples
+    --------
+    >>> decode_cursor(encode_cursor(7, "x"), int, str)
+    (7, 'x')
+    """
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
+    """Read a cursor back.
+
+    Raises
+    ------
+    Invalid
+        If it is not one of ours.
+    """
+    wrong = Invalid("The cursor is not valid.", {"cursor": ["The cursor is not valid."]})
+    try:
+        values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error) as error:
+        raise wrong from error
+    if not isinstance(values, list) or [type(v) for v in values] != list(kinds):
+        raise wrong
+    return tuple(values)
+
+
+def wants_json() -> bool:
+    """Whether this request speaks JSON: the API, and the status of live pages."""
+    return request.path.startswith(API) or request.path.endswith(".json")
+
+
+def problem(
+    status: int, title: str, detail: str, **more: object
+) -> tuple[Response, int]:
+    """Return problem details (RFC 9457)."""
+    answer = jsonify(
+        type="about:blank", title=title, status=status, detail=detail, **more
+    )
+    answer.content_type = "application/problem+json"
+    return answer, status
+
+
+def init_app(app: Flask) -> None:
+    """Install the error handlers and the headers."""
+    app.before_request(_number_the_request)
+    app.after_request(_defend)
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _number_the_request() -> None:
+    g.reference = secrets.token_hex(4)
+
+
+def reference() -> str:
+    """Return the id of this request, which is in the log and on error pages."""
+    number: str = g.get("reference", "none")
+    return number
+
+
+def _answer(
+    status: int, title: str, words: str, fields: dict[str, list[str]] | None = None
+) -> ResponseReturnValue:
+    db.session.rollback()
+    if wants_json():
+        more: dict[str, object] = {"reference": reference()}
+        if fields is not None:
+            more["fields"] = fields
+        return problem(status, title, words, **more)
+    page = render_template(
+        "pages/error.html",
+        status=status,
+        title=title,
+        words=words,
+        fields=fields or {},
+        reference=reference(),
+    )
+    return page, status
+
+
+def _domain_error(error: DomainError) -> ResponseReturnValue:
+    fields = error.fields if isinstance(error, Invalid) else None
+    return _answer(error.status, error.title, error.words, fields)
+
+
+def _csrf_error(error: CSRFError) -> ResponseReturnValue:
+    """Say that the session ended, and give the posted text back to be copied."""
+    del error
+    words = "Your session ended before this was saved. Your text is below."
+    if wants_json():
+        return _answer(400, "Session ended", words)
+    db.session.rollback()
+    kept = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != "csrf_token" and "password" not in name and value
+    ]
+    return render_template("pages/session_ended.html", words=words, kept=kept), 400
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < HTTPStatus.BAD_REQUEST:
+        return error
+    title = HTTPStatus(status).phrase
+    answer = app_response(_answer(status, title, WORDS.get(status, UNEXPECTED)))
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
+            answer.headers[name] = value
+    return answer
+
+
+def app_response(answer: ResponseReturnValue) -> Response:
+    """Return a response object for what a view returned."""
+    return current_app.make_response(answer)
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log.error(
+        "request %s to %s failed", reference(), request.endpoint, exc_info=error
+    )
+    return _answer(500, "Something went wrong", UNEXPECTED)
+
+
+def _defend(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")
+    return response
