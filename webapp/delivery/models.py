@@ -1,0 +1,44 @@
+"""Worker processes, as the database knows them."""
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.core.clock import now
+from webapp.core.db import Base
+from webapp.core.ids import uuid7
+
+
+class Worker(Base):
+    """One worker process.
+
+    It beats every few seconds. `epoch` rises when it was silent for too long: then what
+    it marked becomes *unknown*, and what it still records is late truth.
+    """
+
+    __tablename__ = "worker"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    epoch: Mapped[int] = mapped_column(default=1)
+    host: Mapped[str] = mapped_column(sa.String(255), default="")
+    pid: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    beat_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    stopped_at: Mapped[datetime | None]
+    sent: Mapped[int] = mapped_column(default=0)
+
+
+class LimitUse(Base):
+    """How much of a sender's allowance one window of time has used."""
+
+    __tablename__ = "limit_use"
+
+    sender_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("sender.id", ondelete="CASCADE"), primary_key=True
+    )
+    window: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    domain: Mapped[str] = mapped_column(sa.String(255), primary_key=True, default="")
+    used: Mapped[int] = mapped_column(default=0)
+    until: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,78 @@
+"""Senders: a way out, with its From identity, server and limits."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.core.clock import now
+from webapp.core.db import Base, enum_of
+from webapp.core.ids import uuid7
+
+
+class TransportKind(StrEnum):
+    """How it leaves."""
+
+    SMTP = "smtp"
+    PRACTICE = "practice"
+    DRY_RUN = "dry_run"
+
+
+class Security(StrEnum):
+    """How the connection is protected."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class Sender(Base):
+    """A way out.
+
+    `password_sealed` opens only for this row, column and host. `breaker_*` say whether
+    the server is unwell, and until when nobody asks it. Limits are numbers of messages;
+    0 means no limit. `queue_lifetime` is in seconds.
+    """
+
+    __tablename__ = "sender"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[uuid.UUID] = mapped_column(default=uuid7, unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200), unique=True)
+    kind: Mapped[TransportKind] = mapped_column(
+        enum_of(TransportKind), default=TransportKind.SMTP
+    )
+    from_name: Mapped[str] = mapped_column(sa.String(200), default="")
+    from_address: Mapped[str] = mapped_column(sa.String(320))
+    reply_to: Mapped[str] = mapped_column(sa.String(320), default="")
+    bounce_address: Mapped[str] = mapped_column(sa.String(320), default="")
+    host: Mapped[str] = mapped_column(sa.String(255), default="")
+    port: Mapped[int] = mapped_column(default=587)
+    security: Mapped[Security] = mapped_column(
+        enum_of(Security), default=Security.STARTTLS
+    )
+    ca_pem: Mapped[str] = mapped_column(sa.Text, default="")
+    login: Mapped[str] = mapped_column(sa.String(320), default="")
+    password_sealed: Mapped[str] = mapped_column(sa.Text, default="")
+    password_saved_at: Mapped[datetime | None]
+    is_system: Mapped[bool] = mapped_column(default=False)
+    is_example: Mapped[bool] = mapped_column(default=False)
+    max_connections: Mapped[int] = mapped_column(default=4)
+    per_second: Mapped[int] = mapped_column(default=0)
+    per_hour: Mapped[int] = mapped_column(default=0)
+    per_day: Mapped[int] = mapped_column(default=0)
+    per_domain: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    queue_lifetime: Mapped[int] = mapped_column(default=5 * 24 * 3600)
+    version: Mapped[int] = mapped_column(default=1)
+    breaker_failures: Mapped[int] = mapped_column(default=0)
+    breaker_until: Mapped[datetime | None]
+    breaker_words: Mapped[str] = mapped_column(sa.String(500), default="")
+    last_ok_at: Mapped[datetime | None]
+    last_error_at: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(sa.String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    archived_at: Mapped[datetime | None]
