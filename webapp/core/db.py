@@ -112,7 +112,7 @@ class Base(DeclarativeBase):
     }
 
 
-db = SQLAlchemy(model_class=Base)
+db = SQLAlchemy()
 
 
 @contextmanager
