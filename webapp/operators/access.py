@@ -1,0 +1,146 @@
+"""Who may do what: every view declares it, and a view that does not is closed.
+
+A page is opened by a session, the API by a bearer token; neither opens the other, so a
+page's cookie is no use to a forged API call.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound as HttpNotFound
+
+from webapp.core.errors import Forbidden, Unauthenticated
+from webapp.core.http import API, wants_json
+from webapp.operators import sessions, tokens
+from webapp.operators.models import Operator, Role
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Scope(StrEnum):
+    """What a view does, as far as trust is concerned."""
+
+    READ = "read"
+    WRITE = "write"
+    SEND = "send"
+    MANAGE = "manage"
+
+
+SCOPES_OF: dict[Role, frozenset[Scope]] = {
+    Role.MANAGER: frozenset(Scope),
+    Role.SENDER: frozenset({Scope.READ, Scope.WRITE, Scope.SEND}),
+    Role.TRIAGE: frozenset({Scope.READ, Scope.WRITE}),
+    Role.READER: frozenset({Scope.READ}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Actor:
+    """Who acts in this request: an operator by a session or by a token."""
+
+    operator: Operator
+    scopes: frozenset[Scope]
+    token_id: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name as the audit log and timelines show it."""
+        return self.operator.name
+
+
+def requires(scope: Scope) -> Callable[[View], View]:
+    """Declare what a view needs."""
+
+    def mark(view: View) -> View:
+        view.scope = scope  # type: ignore[attr-defined]  # a mark on a function
+        return view
+
+    return mark
+
+
+def public(why: str) -> Callable[[View], View]:
+    """Declare that a view is open to everybody, and why."""
+
+    def mark(view: View) -> View:
+        view.public = why  # type: ignore[attr-defined]  # a mark on a function
+        return view
+
+    return mark
+
+
+def actor() -> Actor:
+    """Return who acts in this request.
+
+    Raises
+    ------
+    Unauthenticated
+        If nobody is signed in.
+    """
+    who: Actor | None = g.get("actor")
+    if who is None:
+        raise Unauthenticated("Please sign in.")
+    return who
+
+
+def may(scope: Scope) -> bool:
+    """Whether the one who acts has a scope; for showing or hiding a button."""
+    who: Actor | None = g.get("actor")
+    return who is not None and scope in who.scopes
+
+
+def init_app(app: Flask) -> None:
+    """Guard every view."""
+    app.before_request(_guard)
+    app.context_processor(lambda: {"may": may, "Scope": Scope, "actor": g.get("actor")})
+
+
+def _guard() -> ResponseReturnValue | None:
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    view = request.routing_exception or _view()
+    if isinstance(view, Exception):
+        return None
+    g.actor = _who()
+    if getattr(view, "public", None):
+        return None
+    scope: Scope | None = getattr(view, "scope", None)
+    if scope is None:
+        raise HttpNotFound
+    if g.actor is None:
+        return _ask_to_sign_in()
+    if scope not in g.actor.scopes:
+        raise Forbidden(f"This needs the permission “{scope}”, which you do not have.")
+    return None
+
+
+def _view() -> Callable[..., Any]:
+    return current_app.view_functions[str(request.endpoint)]
+
+
+def _who() -> Actor | None:
+    if request.path.startswith(API):
+        token = tokens.of_request()
+        if token is None:
+            return None
+        allowed = SCOPES_OF[token.operator.role]
+        scopes = allowed & {Scope(scope) for scope in token.scopes}
+        return Actor(token.operator, frozenset(scopes), token.id)
+    session = sessions.of_request()
+    if session is None:
+        return None
+    return Actor(session.operator, SCOPES_OF[session.operator.role])
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if wants_json():
+        raise Unauthenticated(
+            "Send a token: Authorization: Bearer …"
+            if request.path.startswith(API)
+            else "Please sign in."
+        )
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("operators.sign_in", next=wanted), 303)
