@@ -1,1 +1,113 @@
-"""Postroom: campaigns that go out, mailboxes that come back."""
+"""Postroom: campaigns that go out, mailboxes that come back, one row of truth per message."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask
+from flask_babel import Babel
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import config
+from webapp import cli
+from webapp.campaigns import api as campaigns_api
+from webapp.campaigns import jobs as campaigns_jobs
+from webapp.campaigns import routes as campaigns_routes
+from webapp.core import db, embedded_redis, http, presentation, queue, secrets
+from webapp.delivery import jobs as delivery_jobs
+from webapp.mailboxes import api as mailboxes_api
+from webapp.mailboxes import routes as mailboxes_routes
+from webapp.message_templates import api as message_templates_api
+from webapp.message_templates import routes as message_templates_routes
+from webapp.operators import access, sessions
+from webapp.operators import api as operators_api
+from webapp.operators import routes as operators_routes
+from webapp.pages import api as pages_api
+from webapp.pages import routes as pages_routes
+from webapp.recipients import api as recipients_api
+from webapp.recipients import jobs as recipients_jobs
+from webapp.recipients import routes as recipients_routes
+from webapp.senders import api as senders_api
+from webapp.senders import routes as senders_routes
+from webapp.suppressions import api as suppressions_api
+from webapp.suppressions import routes as suppressions_routes
+from webapp.triage import api as triage_api
+from webapp.triage import routes as triage_routes
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGEST_REQUEST = 2 * 1024 * 1024
+
+PAGES: tuple[Blueprint, ...] = (
+    pages_routes.bp,
+    operators_routes.bp,
+    recipients_routes.bp,
+    suppressions_routes.bp,
+    message_templates_routes.bp,
+    senders_routes.bp,
+    campaigns_routes.bp,
+    mailboxes_routes.bp,
+    triage_routes.bp,
+)
+APIS: tuple[Blueprint, ...] = (
+    pages_api.bp,
+    operators_api.bp,
+    recipients_api.bp,
+    suppressions_api.bp,
+    message_templates_api.bp,
+    senders_api.bp,
+    campaigns_api.bp,
+    mailboxes_api.bp,
+    triage_api.bp,
+)
+JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Put the application together.
+
+    Raises
+    ------
+    config.SettingsError
+        If no settings are given and the environment holds a wrong one.
+    """
+    settings = settings or config.read()
+    app = Flask(
+        __name__,
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    app.config["POSTROOM"] = settings
+    app.config["SECRET_KEY"] = secrets.derive(settings.secret_key, "cookies")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    app.config["TRUSTED_HOSTS"] = _trusted_hosts(settings)
+    app.config["TEMPLATES_AUTO_RELOAD"] = False
+    db.init_app(app, settings.database_url)
+    queue.init_app(app, lambda: redis_url(settings))
+    http.init_app(app)
+    csrf = CSRFProtect(app)
+    Babel(app)
+    presentation.init_app(app)
+    sessions.init_app(app)
+    access.init_app(app)
+    for page in PAGES:
+        app.register_blueprint(page)
+    for api in APIS:
+        csrf.exempt(api)
+        app.register_blueprint(api)
+    cli.init_app(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]  # Flask's documented way
+    return app
+
+
+def redis_url(settings: config.Settings) -> str:
+    """Return the address of Redis; the embedded one is started when none is set."""
+    return settings.redis_url or embedded_redis.ensure_running(settings.data_dir)
+
+
+def _trusted_hosts(settings: config.Settings) -> list[str]:
+    public = urlsplit(settings.base_url).hostname or ""
+    return [public, settings.host, "127.0.0.1", "localhost", "[::1]"]

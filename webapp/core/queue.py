@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import redis
 from flask import Flask, current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
@@ -93,16 +95,23 @@ class NamedQueue(Queue):
     job_class = NamedJob
 
 
-def init_app(app: Flask, url: str) -> None:
-    """Keep one connection pool to Redis for this application."""
-    app.extensions["redis"] = redis.Redis.from_url(
-        url, socket_timeout=10, socket_connect_timeout=3, health_check_interval=30
-    )
+def init_app(app: Flask, address: Callable[[], str]) -> None:
+    """Remember how to find Redis; it is asked for (and started) at the first use."""
+    app.extensions["redis_address"] = address
 
 
 def connection() -> "redis.Redis[bytes]":
     """Return the connection pool of the current application."""
-    pool: redis.Redis[bytes] = current_app.extensions["redis"]
+    found = current_app.extensions
+    if "redis" not in found:
+        found["redis"] = redis.Redis.from_url(
+            found["redis_address"](),
+            socket_timeout=10,
+            socket_connect_timeout=3,
+            health_check_interval=30,
+            retry=Retry(NoBackoff(), 1),
+        )
+    pool: redis.Redis[bytes] = found["redis"]
     return pool
 
 

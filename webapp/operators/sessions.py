@@ -9,7 +9,7 @@ import secrets
 from datetime import timedelta
 
 import sqlalchemy as sa
-from flask import current_app, g, request, session
+from flask import Flask, g, request, session
 
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -118,13 +118,12 @@ def _revoke(*which: sa.ColumnElement[bool]) -> None:
     )
 
 
-def init_cookie() -> None:
+def init_app(app: Flask) -> None:
     """Set the cookie's attributes; ``Secure`` follows the public address."""
-    https = current_app.config["POSTROOM"].base_url.startswith("https://")
-    current_app.config.update(
+    app.config.update(
         SESSION_COOKIE_NAME="postroom",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=https,
+        SESSION_COOKIE_SECURE=app.config["POSTROOM"].base_url.startswith("https://"),
         PERMANENT_SESSION_LIFETIME=LIFETIME,
     )

@@ -1,0 +1,1 @@
+"""Checks and launches, as jobs."""

@@ -1,0 +1,158 @@
+"""How figures, times and addresses are shown, everywhere the same.
+
+The filters of the page templates live here, and the one place that may hand out markup.
+"""
+
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, current_app, g, url_for
+from flask_babel import gettext as _
+from markupsafe import Markup, escape
+
+from webapp.core.clock import now
+
+NARROW = "\u202f"
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+KILO = 1024
+
+
+def figure(number: float) -> str:
+    """Return a figure with thousands parted by a narrow no-break space.
+
+    Examples
+    --------
+    >>> figure(1234567).split(NARROW)
+    ['1', '234', '567']
+    """
+    text = f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
+    return text.replace(",", NARROW)
+
+
+def octets(size: int | None) -> str:
+    """Return a size in words.
+
+    Examples
+    --------
+    >>> octets(900), octets(84 * 1024), octets(3 * 1024 * 1024)
+    ('900 B', '84 KB', '3.0 MB')
+    """
+    if size is None:
+        return ""
+    if size < KILO:
+        return f"{size} B"
+    if size < KILO * KILO:
+        return f"{round(size / KILO)} KB"
+    return f"{size / KILO / KILO:.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in words.
+
+    Examples
+    --------
+    >>> duration(45), duration(126), duration(7300)
+    ('45 s', '2 min 6 s', '2 h 1 min')
+    """
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def zone() -> ZoneInfo:
+    """Return the time zone of the operator of this request, or UTC."""
+    who = g.get("actor")
+    try:
+        return ZoneInfo(who.operator.time_zone if who else "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def absolute(instant: datetime) -> str:
+    """Return an instant in the operator's zone with its offset."""
+    local = instant.astimezone(zone())
+    offset = local.strftime("%z")
+    return f"{local:%d %B %Y, %H:%M:%S} UTC{offset[:3]}:{offset[3:]}".lstrip("0")
+
+
+def relative(instant: datetime) -> str:
+    """Return an instant as a person would say it today."""
+    ago = now() - instant
+    if timedelta(0) <= ago < timedelta(minutes=1):
+        return _("%(n)s s ago", n=int(ago.total_seconds()))
+    if timedelta(0) <= ago < timedelta(hours=1):
+        return _("%(n)s min ago", n=int(ago.total_seconds() // 60))
+    local, today = instant.astimezone(zone()), now().astimezone(zone())
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    if local.date() == today.date() - timedelta(days=1):
+        return _("Yesterday")
+    if local.year == today.year:
+        return f"{local.day} {local:%b}"
+    return f"{local.day} {local:%b %Y}"
+
+
+def time_tag(instant: datetime | None, shown: str = "relative") -> Markup:
+    """Return a ``<time>`` element; `shown` is relative, clock, date or full."""
+    if instant is None:
+        return Markup("")
+    local = instant.astimezone(zone())
+    words = {
+        "relative": relative,
+        "clock": lambda _at: f"{local:%H:%M:%S}",
+        "date": lambda _at: f"{local.day} {local:%b %Y}",
+        "full": lambda _at: f"{local.day} {local:%b %Y, %H:%M:%S}",
+    }[shown](instant)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        instant.isoformat(timespec="seconds"), absolute(instant), words
+    )
+
+
+def address_tag(address: str) -> Markup:
+    """Return an address that may break before its @."""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return Markup("<bdi>{}</bdi>").format(visible(address))
+    return Markup("<bdi>{}<wbr>@{}</bdi>").format(visible(local), visible(domain))
+
+
+def visible(text: str) -> str:
+    """Return a text in which bidi controls can be seen instead of obeyed.
+
+    Examples
+    --------
+    >>> visible("invoice\u202efdp.exe")
+    'invoice[U+202E]fdp.exe'
+    """
+    return BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def icon(name: str, size: str = "") -> Markup:
+    """Return an icon of the sprite; `size` may be ``sm``."""
+    extra = " icon-sm" if size == "sm" else ""
+    return Markup(
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"/></svg>'
+    ).format(extra, url_for("static", filename="img/icons.svg"), escape(name))
+
+
+def init_app(app: Flask) -> None:
+    """Give the page templates these filters and functions."""
+    filters = (figure, octets, duration, time_tag, address_tag, visible, absolute)
+    for function in filters:
+        app.add_template_filter(function)
+    app.add_template_global(icon)
+    app.add_template_global(now, "now")
+    app.context_processor(_shared)
+
+
+def _shared() -> dict[str, object]:
+    who = g.get("actor")
+    return {
+        "practice_mode": current_app.config["POSTROOM"].practice,
+        "theme": who.operator.theme if who else "",
+    }

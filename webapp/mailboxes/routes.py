@@ -1,0 +1,5 @@
+"""Mailboxes, as pages."""
+
+from flask import Blueprint
+
+bp = Blueprint("mailboxes", __name__)

@@ -1,0 +1,5 @@
+"""Dashboard, set-up, help, as pages."""
+
+from flask import Blueprint
+
+bp = Blueprint("pages", __name__)

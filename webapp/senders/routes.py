@@ -1,0 +1,5 @@
+"""Senders, as pages."""
+
+from flask import Blueprint
+
+bp = Blueprint("senders", __name__)

@@ -1,0 +1,5 @@
+"""Suppressions, as pages."""
+
+from flask import Blueprint
+
+bp = Blueprint("suppressions", __name__)
