@@ -1,5 +1,16 @@
 """Message templates, editor and preview, as pages."""
 
 from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from webapp.core.errors import NotFound
+from webapp.operators.access import Scope, requires
 
 bp = Blueprint("message_templates", __name__)
+
+
+@bp.get("/message-templates")
+@requires(Scope.READ)
+def index() -> ResponseReturnValue:
+    """Show nothing yet."""
+    raise NotFound("This page is on its way.")

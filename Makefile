@@ -1,0 +1,42 @@
+# Postroom. `make` alone says what there is.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help lint format test migration system
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/stamp-run: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/stamp-dev: requirements.txt requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ $(VENV)/stamp-run
+
+lint: $(VENV)/stamp-dev ## check style, types, the order of imports and the page templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --check --lint --quiet
+
+format: $(VENV)/stamp-dev ## let ruff lay out the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+system: ## install the Debian packages that the tests need (root or sudo)
+	sh tests/system.sh
+
+test: system $(VENV)/stamp-dev ## install what the tests need and run them all
+	$(BIN)/python -m pytest
+
+migration: $(VENV)/stamp-dev ## write the first migration anew from the models
+	rm -f webapp/migrations/versions/0001_*.py
+	d=$$(mktemp -d) && $(BIN)/python -c "from webapp.core import schema; schema.revise('sqlite:///$$d/empty.db', 'first tables', '0001')" && rm -r $$d
+	$(BIN)/ruff format webapp/migrations && $(BIN)/ruff check --fix --quiet webapp/migrations
