@@ -45,7 +45,9 @@ class Campaign(Base):
         sa.ForeignKey("message_template_version.id")
     )
     message_template_version: Mapped[MessageTemplateVersion | None] = relationship()
-    sender_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sender.id"), index=True)
+    sender_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("sender.id"), index=True
+    )
     sender: Mapped[Sender | None] = relationship()
     sender_snapshot: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     table_version: Mapped[int | None]

@@ -25,7 +25,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.functions import FunctionElement
 
-
 BUSY_MS = 15_000
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
@@ -55,9 +54,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         return (
-            value.replace(tzinfo=UTC)
-            if value.tzinfo is None
-            else value.astimezone(UTC)
+            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         )
 
 

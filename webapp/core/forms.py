@@ -127,11 +127,14 @@ def _spread(name: str, field: Field, value: Any) -> Iterable[tuple[str, str]]:
         yield from _spread_list(name, field, value)
     elif isinstance(field, FieldList | FormField):
         kind = "a list" if isinstance(field, FieldList) else "an object"
-        raise Invalid("Some values need your attention.", {name: [f"This must be {kind}."]})
+        raise Invalid(
+            "Some values need your attention.", {name: [f"This must be {kind}."]}
+        )
     elif isinstance(field, BooleanField):
         if not isinstance(value, bool):
             raise Invalid(
-                "Some values need your attention.", {name: ["This must be true or false."]}
+                "Some values need your attention.",
+                {name: ["This must be true or false."]},
             )
         if value:
             yield name, "y"
@@ -152,14 +155,20 @@ def _spread_form(
         yield from _spread(f"{name}-{key}", field.form[key], inner)
 
 
-def _spread_list(name: str, field: Field, value: list[Any]) -> Iterable[tuple[str, str]]:
+def _spread_list(
+    name: str, field: Field, value: list[Any]
+) -> Iterable[tuple[str, str]]:
     if not isinstance(field, FieldList):
         for inner in value:
             yield name, inner if isinstance(inner, str) else json.dumps(inner)
         return
     for number, inner in enumerate(value):
         entry = type(field)(
-            field.unbound_field, min_entries=1, name=name, _form=Form(), _meta=field.meta
+            field.unbound_field,
+            min_entries=1,
+            name=name,
+            _form=Form(),
+            _meta=field.meta,
         )
         entry.process(None)
         yield from _spread(f"{name}-{number}", entry.entries[0], inner)
@@ -169,9 +178,9 @@ def _lines(prefix: str, errors: Any) -> Iterable[tuple[str, list[str]]]:
     if isinstance(errors, Mapping):
         for name, inner in errors.items():
             yield from _lines(f"{prefix}.{name}" if prefix else str(name or ""), inner)
-    elif errors and all(isinstance(line, str) for line in errors):
-        yield prefix, [str(line) for line in errors]
-    elif errors and all(not isinstance(line, Mapping | list | tuple) for line in errors):
+    elif (errors and all(isinstance(line, str) for line in errors)) or (
+        errors and all(not isinstance(line, Mapping | list | tuple) for line in errors)
+    ):
         yield prefix, [str(line) for line in errors]
     else:
         for number, inner in enumerate(errors):

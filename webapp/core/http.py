@@ -45,7 +45,9 @@ WORDS = {
     429: "Too many requests. Please wait a little and try again.",
     503: "This is not available just now. Please try again in a moment.",
 }
-UNEXPECTED = "Something went wrong on our side. Nothing was half done; please try again."
+UNEXPECTED = (
+    "Something went wrong on our side. Nothing was half done; please try again."
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
     Invalid
         If it is not one of ours.
     """
-    wrong = Invalid("The cursor is not valid.", {"cursor": ["The cursor is not valid."]})
+    wrong = Invalid(
+        "The cursor is not valid.", {"cursor": ["The cursor is not valid."]}
+    )
     try:
         values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, binascii.Error) as error:
@@ -222,9 +226,7 @@ def app_response(answer: ResponseReturnValue) -> Response:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    log.error(
-        "request %s to %s failed", reference(), request.endpoint, exc_info=error
-    )
+    log.error("request %s to %s failed", reference(), request.endpoint, exc_info=error)
     return _answer(500, "Something went wrong", UNEXPECTED)
 
 

@@ -184,7 +184,7 @@ def _body(what: Operation) -> dict[str, Any]:
 
 
 def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
-    converters = rule._converters  # noqa: SLF001 - Werkzeug has no public name for it
+    converters = rule._converters
     return [
         {
             "name": name,
@@ -214,9 +214,7 @@ def _query_parameters(what: Operation) -> list[dict[str, Any]]:
 
 def _form_schema(form: Any, *, partial: bool = False) -> dict[str, Any]:
     required = [
-        name
-        for name, one in form._fields.items()  # noqa: SLF001 - WTForms iterates fields only
-        if one.flags.required and not partial
+        name for name, one in form._fields.items() if one.flags.required and not partial
     ]
     schema: dict[str, Any] = {
         "type": "object",

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, current_app, g, url_for
-from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from webapp.core.clock import now
+from webapp.core.words import _
 
 NARROW = "\u202f"
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -1,1 +1,1 @@
-"""What: subject and bodies with placeholders, rendered in a sandbox, previewed for a real row."""
+"""What: subject and bodies with placeholders, rendered in a sandbox and previewed."""

@@ -1,4 +1,4 @@
-"""The audit log: appended in the transaction of the effect, each entry chained to the last."""
+"""The audit log: appended with the effect, each entry chained to the last."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def record(
     object_name: str = "",
     **detail: Any,
 ) -> None:
-    """Append who did what, in the caller's transaction; secrets are never in `detail`."""
+    """Append who did what, in the caller's transaction; no secret in `detail`."""
     who = g.get("actor") if has_request_context() else None
     entry = AuditEntry(
         at=now(),

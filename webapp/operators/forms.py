@@ -1,10 +1,10 @@
 """Forms of the operators' pages and API."""
 
-from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from webapp.core.forms import PostForm
+from webapp.core.words import _l
 
 
 class SignInForm(PostForm):

@@ -1,4 +1,4 @@
-"""Operators, their sessions and API tokens, one-time tokens, the audit log, small settings."""
+"""Operators, sessions, tokens, the audit log, and small settings."""
 
 import uuid
 from datetime import datetime

@@ -82,9 +82,7 @@ def authenticate(email: str, password: str, address: str | None) -> Operator:
     )
     if operator is None:
         passwords.spend_the_same_time(password)
-    right = operator is not None and passwords.matches(
-        operator.password_hash, password
-    )
+    right = operator is not None and passwords.matches(operator.password_hash, password)
     if operator is None or not right or seconds_to_wait(email, address):
         db.session.add_all(SignInFailure(key=key) for key in keys)
         db.session.commit()
@@ -114,7 +112,7 @@ def _wait(key: str, free: int) -> int:
     query = sa.select(sa.func.count(), sa.func.max(SignInFailure.at)).where(
         SignInFailure.key == key, SignInFailure.at > since
     )
-    failures, last = db.session.execute(query).one()
+    failures, last = db.session.execute(query).one().tuple()
     if failures < free:
         return 0
     wait = min(2 ** (failures - free), int(WINDOW.total_seconds()))

@@ -173,7 +173,9 @@ class ImportReject(Base):
     """A row of a file that did not get in: where it stands, why, and what it held."""
 
     __tablename__ = "import_reject"
-    __table_args__ = (sa.Index("ix_import_reject_import_row", "import_id", "row_number"),)
+    __table_args__ = (
+        sa.Index("ix_import_reject_import_row", "import_id", "row_number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     import_id: Mapped[int] = mapped_column(

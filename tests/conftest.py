@@ -1,0 +1,163 @@
+"""Fixtures that every test may use: an application on a fresh database, and two clients.
+
+`client` is a signed-in manager's browser without JavaScript; `client.submit` posts a form
+with a valid CSRF token. `api` calls ``/api/v1`` with a token of all scopes.
+"""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from werkzeug.test import TestResponse
+
+import config
+import webapp
+from tests.support.redis_server import running_redis
+from webapp.core import schema
+from webapp.core.db import db
+from webapp.core.secrets import token_hash
+from webapp.operators import passwords, tokens
+from webapp.operators.models import Operator, OperatorSession
+
+PASSWORD = "four words are good enough"
+# One digest for all tests: Argon2 is slow on purpose.
+PASSWORD_HASH = passwords.hash_password(PASSWORD)
+
+
+class PageClient(FlaskClient):
+    """A browser without JavaScript."""
+
+    def submit(self, path: str, data: dict[str, Any] | None = None) -> TestResponse:
+        """Post a form with the CSRF token of this session."""
+        with self.session_transaction() as session:
+            raw = session.setdefault("csrf_token", "0" * 40)
+        key = self.application.secret_key
+        token = URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(raw)  # type: ignore[arg-type]  # bytes are fine
+        return self.post(path, data={**(data or {}), "csrf_token": token})
+
+
+class ApiClient:
+    """Calls ``/api/v1`` with a token."""
+
+    def __init__(self, client: FlaskClient, token: str) -> None:
+        self.client = client
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def call(self, method: str, path: str, json: Any = None, **kw: Any) -> TestResponse:
+        headers = {**self.headers, **kw.pop("headers", {})}
+        if json is not None:
+            kw["json"] = json
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **kw)
+
+    def get(self, path: str, **kw: Any) -> TestResponse:
+        return self.call("GET", path, **kw)
+
+    def post(self, path: str, json: Any = None, **kw: Any) -> TestResponse:
+        return self.call("POST", path, json, **kw)
+
+    def patch(self, path: str, json: Any = None, **kw: Any) -> TestResponse:
+        return self.call("PATCH", path, json, **kw)
+
+    def delete(self, path: str, **kw: Any) -> TestResponse:
+        return self.call("DELETE", path, **kw)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and no row, made once by the migrations."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        schema.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis on a unix socket, for this test run only."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as address:
+        yield address
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, empty_database: Path, redis_address: str
+) -> config.Settings:
+    """Settings of an installation in an empty directory."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir(mode=0o700)
+    shutil.copy(empty_database, data_dir / "postroom.db")
+    return config.read(
+        {
+            "DATA_DIR": str(data_dir),
+            "REDIS_URL": redis_address,
+            "BASE_URL": "https://post.example.org",
+            "SECRET_KEY": "test " * 8,
+            "ALLOWED_PRIVATE_HOSTS": "127.0.0.1,localhost,::1",
+        }
+    )
+
+
+@pytest.fixture
+def app(settings: config.Settings) -> Iterator[Flask]:
+    """The application, inside its context, with an empty queue."""
+    app = webapp.create_app(settings)
+    app.config["TESTING"] = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.config["SESSION_COOKIE_SECURE"] = False
+    app.test_client_class = PageClient
+    with app.app_context():
+        webapp.queue.connection().flushdb()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def operator(app: Flask) -> Operator:
+    """A manager whose password is `PASSWORD`."""
+    del app
+    operator = Operator(
+        name="Ines Carvalho",
+        email="ines@example.org",
+        email_key="ines@example.org",
+        password_hash=PASSWORD_HASH,
+    )
+    db.session.add(operator)
+    db.session.commit()
+    return operator
+
+
+@pytest.fixture
+def client(app: Flask, operator: Operator) -> PageClient:
+    """The browser of the signed-in manager."""
+    db.session.add(
+        OperatorSession(token_hash=token_hash("test"), operator_id=operator.id)
+    )
+    db.session.commit()
+    client = app.test_client()
+    assert isinstance(client, PageClient)
+    with client.session_transaction() as session:
+        session["sid"] = "test"
+    return client
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> PageClient:
+    """A browser in which nobody is signed in."""
+    client = app.test_client()
+    assert isinstance(client, PageClient)
+    return client
+
+
+@pytest.fixture
+def api(app: Flask, operator: Operator) -> ApiClient:
+    """The API with a token of all scopes."""
+    _token, text = tokens.create(operator, "tests", tokens.SCOPES)
+    return ApiClient(app.test_client(), text)
