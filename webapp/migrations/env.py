@@ -5,8 +5,31 @@ import warnings
 import sqlalchemy as sa
 from alembic import context
 
-import webapp  # noqa: F401 - imports all models
+from webapp.campaigns import models as campaigns
+from webapp.core import blobs
 from webapp.core.db import Base
+from webapp.delivery import models as delivery
+from webapp.mailboxes import models as mailboxes
+from webapp.message_templates import models as message_templates
+from webapp.operators import models as operators
+from webapp.recipients import models as recipients
+from webapp.senders import models as senders
+from webapp.suppressions import models as suppressions
+from webapp.triage import models as triage
+
+# Imported for what they declare.
+DECLARED = (
+    blobs,
+    campaigns,
+    delivery,
+    mailboxes,
+    message_templates,
+    operators,
+    recipients,
+    senders,
+    suppressions,
+    triage,
+)
 
 
 def run() -> None:

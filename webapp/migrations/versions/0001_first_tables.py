@@ -38,6 +38,102 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "blob",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob")),
+    )
+    op.create_table(
+        "mailbox",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("is_practice", sa.Boolean(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column(
+            "security",
+            sa.Enum(
+                "tls",
+                "starttls",
+                "none",
+                name="mailboxsecurity",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("ca_pem", sa.Text(), nullable=False),
+        sa.Column("login", sa.String(length=320), nullable=False),
+        sa.Column("auth", sa.String(length=16), nullable=False),
+        sa.Column("password_sealed", sa.Text(), nullable=False),
+        sa.Column(
+            "password_saved_at",
+            webapp.core.db.UtcDateTime(timezone=True),
+            nullable=True,
+        ),
+        sa.Column("folder_map", sa.JSON(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "new",
+                "ok",
+                "retrying",
+                "needs_attention",
+                name="mailboxstate",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("state_words", sa.String(length=500), nullable=False),
+        sa.Column("retry_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column(
+            "last_ok_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "last_error_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "deleted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mailbox")),
+        sa.UniqueConstraint("name", name=op.f("uq_mailbox_name")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_mailbox_public_id")),
+    )
+    op.create_table(
+        "message_template",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("is_example", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "archived_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message_template")),
+        sa.UniqueConstraint("name", name=op.f("uq_message_template_name")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_message_template_public_id")),
+    )
+    op.create_table(
         "operator",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -72,6 +168,100 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_operator_public_id")),
     )
     op.create_table(
+        "recipient_table",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("address_column", sa.String(length=64), nullable=False),
+        sa.Column("is_example", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("recipients_count", sa.Integer(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "deleted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient_table")),
+        sa.UniqueConstraint("name", name=op.f("uq_recipient_table_name")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_recipient_table_public_id")),
+    )
+    op.create_table(
+        "sender",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "smtp",
+                "practice",
+                "dry_run",
+                name="transportkind",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("from_name", sa.String(length=200), nullable=False),
+        sa.Column("from_address", sa.String(length=320), nullable=False),
+        sa.Column("reply_to", sa.String(length=320), nullable=False),
+        sa.Column("bounce_address", sa.String(length=320), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column(
+            "security",
+            sa.Enum(
+                "tls", "starttls", "none", name="security", native_enum=False, length=16
+            ),
+            nullable=False,
+        ),
+        sa.Column("ca_pem", sa.Text(), nullable=False),
+        sa.Column("login", sa.String(length=320), nullable=False),
+        sa.Column("password_sealed", sa.Text(), nullable=False),
+        sa.Column(
+            "password_saved_at",
+            webapp.core.db.UtcDateTime(timezone=True),
+            nullable=True,
+        ),
+        sa.Column("is_system", sa.Boolean(), nullable=False),
+        sa.Column("is_example", sa.Boolean(), nullable=False),
+        sa.Column("max_connections", sa.Integer(), nullable=False),
+        sa.Column("per_second", sa.Integer(), nullable=False),
+        sa.Column("per_hour", sa.Integer(), nullable=False),
+        sa.Column("per_day", sa.Integer(), nullable=False),
+        sa.Column("per_domain", sa.JSON(), nullable=False),
+        sa.Column("queue_lifetime", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("breaker_failures", sa.Integer(), nullable=False),
+        sa.Column(
+            "breaker_until", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("breaker_words", sa.String(length=500), nullable=False),
+        sa.Column(
+            "last_ok_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "last_error_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("last_error", sa.String(length=500), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "archived_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sender")),
+        sa.UniqueConstraint("name", name=op.f("uq_sender_name")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_sender_public_id")),
+    )
+    op.create_table(
         "setting",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("value", sa.JSON(), nullable=False),
@@ -89,6 +279,97 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("sign_in_failure", schema=None) as batch_op:
         batch_op.create_index("ix_sign_in_failure_key_at", ["key", "at"], unique=False)
+
+    op.create_table(
+        "suppression",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column(
+            "channel",
+            sa.Enum(
+                "email", "domain", "phone", name="channel", native_enum=False, length=16
+            ),
+            nullable=False,
+        ),
+        sa.Column("address_key", sa.String(length=320), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "unsubscribed",
+                "hard_bounce",
+                "complaint",
+                "manual",
+                "erased",
+                name="reason",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "undone_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression")),
+    )
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_suppression_lookup",
+            ["channel", "address_key", "undone_at"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_suppression_recipient_table_id"),
+            ["recipient_table_id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "webhook_outbox",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("dedupe_key", sa.String(length=100), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "delivered_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_outbox")),
+        sa.UniqueConstraint("dedupe_key", name=op.f("uq_webhook_outbox_dedupe_key")),
+    )
+    with op.batch_alter_table("webhook_outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_webhook_outbox_due_at"), ["due_at"], unique=False
+        )
+
+    op.create_table(
+        "worker",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column(
+            "started_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column("beat_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "stopped_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
+    )
+    with op.batch_alter_table("worker", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_worker_beat_at"), ["beat_at"], unique=False
+        )
 
     op.create_table(
         "api_token",
@@ -124,6 +405,103 @@ def upgrade() -> None:
             batch_op.f("ix_api_token_operator_id"), ["operator_id"], unique=False
         )
 
+    op.create_table(
+        "blob_chunk",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sha256"],
+            ["blob.sha256"],
+            name=op.f("fk_blob_chunk_sha256_blob"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("sha256", "number", name=op.f("pk_blob_chunk")),
+    )
+    op.create_table(
+        "folder",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("mailbox_id", sa.Integer(), nullable=False),
+        sa.Column("raw_name", sa.String(length=1000), nullable=False),
+        sa.Column("name", sa.String(length=1000), nullable=False),
+        sa.Column("delimiter", sa.String(length=4), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("selectable", sa.Boolean(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
+        sa.Column("uidnext", sa.BigInteger(), nullable=True),
+        sa.Column("highestmodseq", sa.BigInteger(), nullable=True),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("unseen", sa.Integer(), nullable=True),
+        sa.Column(
+            "counted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("gone_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"],
+            ["mailbox.id"],
+            name=op.f("fk_folder_mailbox_id_mailbox"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_folder")),
+        sa.UniqueConstraint(
+            "mailbox_id", "raw_name", name=op.f("uq_folder_mailbox_id_raw_name")
+        ),
+    )
+    op.create_table(
+        "limit_use",
+        sa.Column("sender_id", sa.Integer(), nullable=False),
+        sa.Column("window", sa.String(length=32), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("until", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sender_id"],
+            ["sender.id"],
+            name=op.f("fk_limit_use_sender_id_sender"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "sender_id", "window", "domain", name=op.f("pk_limit_use")
+        ),
+    )
+    with op.batch_alter_table("limit_use", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_limit_use_until"), ["until"], unique=False)
+
+    op.create_table(
+        "message_template_version",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("message_template_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "format",
+            sa.Enum(
+                "markdown", "html", "text", name="format", native_enum=False, length=16
+            ),
+            nullable=False,
+        ),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("preview_text", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_template_id"],
+            ["message_template.id"],
+            name=op.f(
+                "fk_message_template_version_message_template_id_message_template"
+            ),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message_template_version")),
+        sa.UniqueConstraint(
+            "message_template_id",
+            "number",
+            name=op.f("uq_message_template_version_message_template_id_number"),
+        ),
+    )
     op.create_table(
         "one_time_token",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -177,6 +555,313 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "recipient",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=False),
+        sa.Column("row_values", sa.JSON(), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("address_key", sa.String(length=320), nullable=False),
+        sa.Column("problems", sa.JSON(), nullable=False),
+        sa.Column("has_problems", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_recipient_recipient_table_id_recipient_table"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient")),
+    )
+    with op.batch_alter_table("recipient", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_recipient_import_id"), ["import_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_recipient_table_id", ["recipient_table_id", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_recipient_table_key",
+            ["recipient_table_id", "address_key"],
+            unique=False,
+        )
+
+    op.create_table(
+        "recipient_column",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "text",
+                "email",
+                "phone",
+                "number",
+                "date",
+                "yes_no",
+                "url",
+                "long_text",
+                name="columnkind",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("required", sa.Boolean(), nullable=False),
+        sa.Column("is_unique", sa.Boolean(), nullable=False),
+        sa.Column("untrusted", sa.Boolean(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_recipient_column_recipient_table_id_recipient_table"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient_column")),
+        sa.UniqueConstraint(
+            "recipient_table_id",
+            "name",
+            name=op.f("uq_recipient_column_recipient_table_id_name"),
+        ),
+    )
+    op.create_table(
+        "recipient_import",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=False),
+        sa.Column("file_sha256", sa.String(length=64), nullable=False),
+        sa.Column("file_size", sa.BigInteger(), nullable=False),
+        sa.Column("encoding", sa.String(length=32), nullable=False),
+        sa.Column("delimiter", sa.String(length=1), nullable=False),
+        sa.Column("has_header", sa.Boolean(), nullable=False),
+        sa.Column("mapping", sa.JSON(), nullable=False),
+        sa.Column(
+            "mode",
+            sa.Enum(
+                "add",
+                "update",
+                "replace",
+                name="importmode",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("key_column", sa.String(length=64), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "uploaded",
+                "checking",
+                "checked",
+                "running",
+                "finished",
+                "stopped",
+                "failed",
+                name="importstate",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("words", sa.String(length=500), nullable=False),
+        sa.Column("rows_read", sa.Integer(), nullable=False),
+        sa.Column("rows_total", sa.Integer(), nullable=True),
+        sa.Column("added", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.Integer(), nullable=False),
+        sa.Column("unchanged", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("duplicates", sa.Integer(), nullable=False),
+        sa.Column("octets_read", sa.BigInteger(), nullable=False),
+        sa.Column("stop_asked", sa.Boolean(), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "started_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "finished_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_recipient_import_recipient_table_id_recipient_table"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient_import")),
+    )
+    with op.batch_alter_table("recipient_import", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_recipient_import_recipient_table_id"),
+            ["recipient_table_id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "upload",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=False),
+        sa.Column("content_type", sa.String(length=128), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["blob.sha256"], name=op.f("fk_upload_sha256_blob")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_upload_public_id")),
+    )
+    op.create_table(
+        "campaign",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "draft",
+                "checking",
+                "ready",
+                "scheduled",
+                "holding",
+                "launching",
+                "sending",
+                "paused",
+                "finished",
+                "cancelled",
+                name="state",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=True),
+        sa.Column("message_template_id", sa.Integer(), nullable=True),
+        sa.Column("message_template_version_id", sa.Integer(), nullable=True),
+        sa.Column("sender_id", sa.Integer(), nullable=True),
+        sa.Column("sender_snapshot", sa.JSON(), nullable=False),
+        sa.Column("table_version", sa.Integer(), nullable=True),
+        sa.Column("filter", sa.String(length=500), nullable=False),
+        sa.Column("left_out", sa.JSON(), nullable=False),
+        sa.Column("cc", sa.JSON(), nullable=False),
+        sa.Column("bcc", sa.JSON(), nullable=False),
+        sa.Column("reply_to", sa.String(length=320), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("attachments", sa.JSON(), nullable=False),
+        sa.Column("base_url", sa.String(length=500), nullable=False),
+        sa.Column("protection", sa.String(length=16), nullable=False),
+        sa.Column("throttle", sa.Integer(), nullable=False),
+        sa.Column("windows", sa.JSON(), nullable=False),
+        sa.Column("scheduled_at", sa.String(length=32), nullable=False),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("is_example", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("check_result", sa.JSON(), nullable=False),
+        sa.Column("check_done", sa.Integer(), nullable=False),
+        sa.Column(
+            "checked_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column(
+            "hold_until", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("launched_through", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("pause_reason", sa.String(length=500), nullable=False),
+        sa.Column("stop_reason", sa.String(length=500), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=True),
+        sa.Column("launched_by", sa.String(length=200), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "launched_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "finished_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "archived_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_template_id"],
+            ["message_template.id"],
+            name=op.f("fk_campaign_message_template_id_message_template"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_template_version_id"],
+            ["message_template_version.id"],
+            name=op.f(
+                "fk_campaign_message_template_version_id_message_template_version"
+            ),
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_campaign_recipient_table_id_recipient_table"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["sender_id"], ["sender.id"], name=op.f("fk_campaign_sender_id_sender")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_campaign_public_id")),
+    )
+    with op.batch_alter_table("campaign", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_campaign_message_template_id"),
+            ["message_template_id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_campaign_recipient_table_id"),
+            ["recipient_table_id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_campaign_sender_id"), ["sender_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_campaign_state"), ["state"], unique=False)
+
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("recipient_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"],
+            ["recipient.id"],
+            name=op.f("fk_consent_recipient_id_recipient"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_consent_recipient_id"), ["recipient_id"], unique=False
+        )
+
+    op.create_table(
         "idempotency_key",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("token_id", sa.Integer(), nullable=False),
@@ -203,30 +888,419 @@ def upgrade() -> None:
             batch_op.f("ix_idempotency_key_created_at"), ["created_at"], unique=False
         )
 
+    op.create_table(
+        "import_reject",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("row_number", sa.Integer(), nullable=False),
+        sa.Column("column", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("cells", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["import_id"],
+            ["recipient_import.id"],
+            name=op.f("fk_import_reject_import_id_recipient_import"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_reject")),
+    )
+    with op.batch_alter_table("import_reject", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_import_reject_import_row", ["import_id", "row_number"], unique=False
+        )
+
+    op.create_table(
+        "mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("mailbox_id", sa.Integer(), nullable=False),
+        sa.Column("folder_id", sa.Integer(), nullable=True),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
+        sa.Column("uid", sa.BigInteger(), nullable=True),
+        sa.Column("message_id_header", sa.String(length=1000), nullable=False),
+        sa.Column(
+            "received_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("show_images", sa.Boolean(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["folder_id"],
+            ["folder.id"],
+            name=op.f("fk_mail_folder_id_folder"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"],
+            ["mailbox.id"],
+            name=op.f("fk_mail_mailbox_id_mailbox"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_mail_public_id")),
+    )
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_mail_identity", ["mailbox_id", "message_id_header"], unique=False
+        )
+        batch_op.create_index(
+            "ix_mail_key", ["folder_id", "uidvalidity", "uid"], unique=False
+        )
+
+    op.create_table(
+        "campaign_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("words", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"],
+            ["campaign.id"],
+            name=op.f("fk_campaign_event_campaign_id_campaign"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign_event")),
+    )
+    with op.batch_alter_table("campaign_event", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_campaign_event_campaign_id"), ["campaign_id"], unique=False
+        )
+
+    op.create_table(
+        "mail_note",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("mail_id", sa.Integer(), nullable=False),
+        sa.Column("operator_id", sa.Integer(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["mail_id"],
+            ["mail.id"],
+            name=op.f("fk_mail_note_mail_id_mail"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_note")),
+    )
+    with op.batch_alter_table("mail_note", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mail_note_mail_id"), ["mail_id"], unique=False
+        )
+
+    op.create_table(
+        "message",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("sender_id", sa.Integer(), nullable=True),
+        sa.Column("recipient_id", sa.Integer(), nullable=True),
+        sa.Column("row_number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("address_key", sa.String(length=320), nullable=False),
+        sa.Column("row_values", sa.JSON(), nullable=False),
+        sa.Column("bodies", sa.JSON(), nullable=True),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "pending",
+                "sending",
+                "deferred",
+                "sent",
+                "failed",
+                "unknown",
+                "skipped",
+                "cancelled",
+                name="status",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reason_class", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("reply_code", sa.Integer(), nullable=True),
+        sa.Column("reply", sa.String(length=1000), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Uuid(), nullable=True),
+        sa.Column("worker_id", sa.Uuid(), nullable=True),
+        sa.Column("worker_epoch", sa.Integer(), nullable=True),
+        sa.Column("due_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("message_id_header", sa.String(length=255), nullable=False),
+        sa.Column("dated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("is_dry_run", sa.Boolean(), nullable=False),
+        sa.Column("mime_sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "marked_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("sent_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "updated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"],
+            ["campaign.id"],
+            name=op.f("fk_message_campaign_id_campaign"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sender_id"], ["sender.id"], name=op.f("fk_message_sender_id_sender")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
+        sa.UniqueConstraint(
+            "campaign_id",
+            "recipient_id",
+            name=op.f("uq_message_campaign_id_recipient_id"),
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_message_public_id")),
+    )
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index("ix_message_address", ["address_key"], unique=False)
+        batch_op.create_index(
+            "ix_message_campaign_status", ["campaign_id", "status", "id"], unique=False
+        )
+        batch_op.create_index("ix_message_due", ["status", "due_at"], unique=False)
+        batch_op.create_index(
+            "ix_message_worker", ["worker_id", "status"], unique=False
+        )
+
+    op.create_table(
+        "answer",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("mail_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("matched_by", sa.String(length=16), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["mail_id"],
+            ["mail.id"],
+            name=op.f("fk_answer_mail_id_mail"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+            name=op.f("fk_answer_message_id_message"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer")),
+        sa.UniqueConstraint(
+            "mail_id", "message_id", name=op.f("uq_answer_mail_id_message_id")
+        ),
+    )
+    with op.batch_alter_table("answer", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_answer_message_id"), ["message_id"], unique=False
+        )
+
+    op.create_table(
+        "attempt",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sender_id", sa.Integer(), nullable=True),
+        sa.Column("worker_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "started_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column("ended_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reply_code", sa.Integer(), nullable=True),
+        sa.Column("reply", sa.String(length=1000), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+            name=op.f("fk_attempt_message_id_message"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", "message_id", name=op.f("pk_attempt")),
+    )
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_attempt_message", ["message_id", "number"], unique=False
+        )
+
+    op.create_table(
+        "event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("dedupe_key", sa.String(length=100), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+            name=op.f("fk_event_message_id_message"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+        sa.UniqueConstraint("dedupe_key", name=op.f("uq_event_dedupe_key")),
+    )
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.create_index("ix_event_message", ["message_id", "at"], unique=False)
+
+    op.create_table(
+        "message_address",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=3), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "pending",
+                "sending",
+                "deferred",
+                "sent",
+                "failed",
+                "unknown",
+                "skipped",
+                "cancelled",
+                name="status",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reply_code", sa.Integer(), nullable=True),
+        sa.Column("reply", sa.String(length=1000), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+            name=op.f("fk_message_address_message_id_message"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message_address")),
+        sa.UniqueConstraint(
+            "message_id",
+            "kind",
+            "address",
+            name=op.f("uq_message_address_message_id_kind_address"),
+        ),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("message_address")
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.drop_index("ix_event_message")
+
+    op.drop_table("event")
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.drop_index("ix_attempt_message")
+
+    op.drop_table("attempt")
+    with op.batch_alter_table("answer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_answer_message_id"))
+
+    op.drop_table("answer")
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("ix_message_worker")
+        batch_op.drop_index("ix_message_due")
+        batch_op.drop_index("ix_message_campaign_status")
+        batch_op.drop_index("ix_message_address")
+
+    op.drop_table("message")
+    with op.batch_alter_table("mail_note", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_note_mail_id"))
+
+    op.drop_table("mail_note")
+    with op.batch_alter_table("campaign_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_campaign_event_campaign_id"))
+
+    op.drop_table("campaign_event")
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_mail_key")
+        batch_op.drop_index("ix_mail_identity")
+
+    op.drop_table("mail")
+    with op.batch_alter_table("import_reject", schema=None) as batch_op:
+        batch_op.drop_index("ix_import_reject_import_row")
+
+    op.drop_table("import_reject")
     with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_created_at"))
 
     op.drop_table("idempotency_key")
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_recipient_id"))
+
+    op.drop_table("consent")
+    with op.batch_alter_table("campaign", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_campaign_state"))
+        batch_op.drop_index(batch_op.f("ix_campaign_sender_id"))
+        batch_op.drop_index(batch_op.f("ix_campaign_recipient_table_id"))
+        batch_op.drop_index(batch_op.f("ix_campaign_message_template_id"))
+
+    op.drop_table("campaign")
+    op.drop_table("upload")
+    with op.batch_alter_table("recipient_import", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recipient_import_recipient_table_id"))
+
+    op.drop_table("recipient_import")
+    op.drop_table("recipient_column")
+    with op.batch_alter_table("recipient", schema=None) as batch_op:
+        batch_op.drop_index("ix_recipient_table_key")
+        batch_op.drop_index("ix_recipient_table_id")
+        batch_op.drop_index(batch_op.f("ix_recipient_import_id"))
+
+    op.drop_table("recipient")
     with op.batch_alter_table("operator_session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_operator_session_operator_id"))
 
     op.drop_table("operator_session")
     op.drop_table("one_time_token")
+    op.drop_table("message_template_version")
+    with op.batch_alter_table("limit_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_limit_use_until"))
+
+    op.drop_table("limit_use")
+    op.drop_table("folder")
+    op.drop_table("blob_chunk")
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_token_operator_id"))
 
     op.drop_table("api_token")
+    with op.batch_alter_table("worker", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_worker_beat_at"))
+
+    op.drop_table("worker")
+    with op.batch_alter_table("webhook_outbox", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_outbox_due_at"))
+
+    op.drop_table("webhook_outbox")
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suppression_recipient_table_id"))
+        batch_op.drop_index("ix_suppression_lookup")
+
+    op.drop_table("suppression")
     with op.batch_alter_table("sign_in_failure", schema=None) as batch_op:
         batch_op.drop_index("ix_sign_in_failure_key_at")
 
     op.drop_table("sign_in_failure")
     op.drop_table("setting")
+    op.drop_table("sender")
+    op.drop_table("recipient_table")
     op.drop_table("operator")
+    op.drop_table("message_template")
+    op.drop_table("mailbox")
+    op.drop_table("blob")
     with op.batch_alter_table("audit_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_entry_operator_id"))
         batch_op.drop_index(batch_op.f("ix_audit_entry_at"))
