@@ -1,0 +1,158 @@
+"""What we say to a mail server: folders, select, fetch, search, store.
+
+Values from outside become bytes in `imap_wire` alone, where CR, LF and NUL are refused;
+what goes wrong comes out as one of `imap_errors`, in words. `imap_signin.connect` makes
+a `Connection`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webapp.mailboxes.imap_answers import (
+    Answer,
+    Counts,
+    Listed,
+    parse_list,
+    parse_status,
+)
+from webapp.mailboxes.imap_errors import FolderGone, ServerRefused
+from webapp.mailboxes.imap_wire import Fetched, Line, quoted, read_fetch
+
+STATUS_ITEMS = b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
+#: Refusals of SELECT that do not mean that the folder is gone (RFC 5530).
+STILL_THERE = {"NOPERM", "UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What SELECT or EXAMINE says of a folder."""
+
+    raw: bytes
+    exists: int
+    uidvalidity: int
+    uidnext: int | None
+    readonly: bool
+    keywords_allowed: bool
+
+
+class Connection:
+    """A signed-in connection; for one thread at a time."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.capabilities: frozenset[str] = frozenset()
+        self.selected: Selected | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether it must not be used again."""
+        return self.line.broken
+
+    def has(self, capability: str) -> bool:
+        """Say whether the server offers that extension, by its exact name."""
+        return capability in self.capabilities
+
+    def _ask(
+        self, name: bytes, args: list[bytes], answer: str, *, uid: bool = False
+    ) -> list[Answer | None]:
+        """Send a command and return the untagged answers that it brought."""
+        self.line.take(answer)
+        self.line.command(name, args, uid=uid)
+        return self.line.take(answer)
+
+    # --- folders --------------------------------------------------------------------
+
+    def list_folders(self) -> tuple[list[Listed], dict[bytes, Counts]]:
+        """Return every folder, and counts where the server gives them at once."""
+        args = [b'""', b'"*"']
+        if self.has("LIST-STATUS"):
+            wanted = b"SPECIAL-USE " if self.has("SPECIAL-USE") else b""
+            args.append(b"RETURN (" + wanted + b"STATUS " + STATUS_ITEMS + b")")
+        self.line.take("STATUS")
+        listed = parse_list(self._ask(b"LIST", args, "LIST"))
+        return listed, parse_status(self.line.take("STATUS"))
+
+    def status(self, raw: bytes) -> Counts:
+        """Return the counts of one folder that is not selected."""
+        answers = self._ask(b"STATUS", [quoted(raw), STATUS_ITEMS], "STATUS")
+        return next(iter(parse_status(answers).values()), Counts())
+
+    def select(self, raw: bytes, *, readonly: bool = True) -> Selected:
+        """Open a folder; read-only (EXAMINE) unless flags shall change.
+
+        Raises
+        ------
+        FolderGone
+            If the server does not have it, or no longer.
+        """
+        imap = self.line.imap
+        self.selected = None
+        imap.untagged_responses = {}
+        imap.is_readonly = readonly
+        try:
+            verb = b"EXAMINE" if readonly else b"SELECT"
+            self.line.command(verb, [quoted(raw)])
+        except ServerRefused as error:
+            imap.state = "AUTH"
+            if error.code in STILL_THERE:
+                raise
+            raise FolderGone("The folder is no longer on the server.") from error
+        imap.state = "SELECTED"
+        is_readonly = "READ-ONLY" in imap.untagged_responses
+        self.selected = Selected(
+            raw=raw,
+            exists=self._number("EXISTS") or 0,
+            uidvalidity=self._number("UIDVALIDITY") or 0,
+            uidnext=self._number("UIDNEXT"),
+            readonly=is_readonly,
+            keywords_allowed=b"\\*" in b" ".join(self._texts("PERMANENTFLAGS")),
+        )
+        imap.is_readonly = readonly or is_readonly
+        return self.selected
+
+    def _texts(self, name: str) -> list[bytes]:
+        found = self.line.imap.untagged_responses.get(name, [])
+        return [text for text in found if isinstance(text, bytes)]
+
+    def _number(self, name: str) -> int | None:
+        texts = self._texts(name)
+        return int(texts[-1]) if texts and texts[-1].isdigit() else None
+
+    # --- mails ----------------------------------------------------------------------
+
+    def fetch(self, numbers: bytes, items: bytes, *, uid: bool = True) -> Fetched:
+        """Fetch items of UIDs, or of sequence numbers; each mail is read on its own."""
+        return read_fetch(self._ask(b"FETCH", [numbers, items], "FETCH", uid=uid))
+
+    def search(self, keys: Sequence[bytes], *, utf8: bool = False) -> list[int]:
+        """Return the UIDs that match; name the charset only when a value needs it."""
+        args = [*_charset(utf8), *keys]
+        answers = self._ask(b"SEARCH", args, "SEARCH", uid=True)
+        words = b" ".join(text for text in answers if isinstance(text, bytes))
+        return sorted({int(word) for word in words.split() if word.isdigit()})
+
+    def count(self, keys: Sequence[bytes], *, utf8: bool = False) -> int:
+        """Return how many mails match, by ESEARCH (RFC 4731), which must be offered."""
+        args = [b"RETURN (COUNT)", *_charset(utf8), *keys]
+        answers = self._ask(b"SEARCH", args, "ESEARCH", uid=True)
+        text = b" ".join(text for text in answers if isinstance(text, bytes))
+        found = re.search(rb"\bCOUNT (\d+)", text, re.IGNORECASE)
+        return int(found[1]) if found else 0
+
+    def store(self, uids: bytes, change: bytes, flags: Sequence[bytes]) -> None:
+        """Add (``+``) or remove (``-``) flags of a UID set."""
+        args = [uids, change + b"FLAGS.SILENT", b"(" + b" ".join(flags) + b")"]
+        self._ask(b"STORE", args, "FETCH", uid=True)
+
+    def noop(self) -> None:
+        """Ask for nothing: raises when the connection is dead."""
+        self.line.command(b"NOOP", [])
+
+    def close(self) -> None:
+        """Say goodbye if the line still stands, and close it in any case."""
+        self.line.close()
+
+
+def _charset(utf8: bool) -> list[bytes]:
+    return [b"CHARSET", b"UTF-8"] if utf8 else []

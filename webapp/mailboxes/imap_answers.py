@@ -1,0 +1,210 @@
+"""What an IMAP server answers, taken apart: LIST, STATUS, folder names, codes.
+
+Pure. Each line is read on its own, so that one malformed name costs itself and
+not the list.
+"""
+
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from webapp.mailboxes.charsets import printable
+
+#: SPECIAL-USE attribute (RFC 6154) → our word for the role.
+ROLES = {
+    "\\all": "all",
+    "\\archive": "archive",
+    "\\drafts": "drafts",
+    "\\flagged": "flagged",
+    "\\junk": "junk",
+    "\\sent": "sent",
+    "\\trash": "trash",
+}
+#: Last part of a name, case-folded → role, for servers without SPECIAL-USE.
+ROLES_BY_NAME = {
+    "archive": "archive",
+    "archives": "archive",
+    "drafts": "drafts",
+    "junk": "junk",
+    "spam": "junk",
+    "sent": "sent",
+    "sent items": "sent",
+    "sent mail": "sent",
+    "sent messages": "sent",
+    "gesendet": "sent",
+    "envoyés": "sent",
+    "trash": "trash",
+    "deleted items": "trash",
+    "deleted messages": "trash",
+    "papierkorb": "trash",
+    "corbeille": "trash",
+}
+
+#: One untagged answer as imaplib keeps it: a line, or (line, literal) and its rest.
+Answer = bytes | tuple[bytes, bytes]
+
+_TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
+_CODE = re.compile(rb"\[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A folder as the server names it; `raw` is the key, `name` is for people."""
+
+    raw: bytes
+    name: str
+    delimiter: str
+    role: str
+    selectable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What STATUS says of a folder; None where the server is silent."""
+
+    messages: int | None = None
+    unseen: int | None = None
+    uidnext: int | None = None
+    uidvalidity: int | None = None
+    highestmodseq: int | None = None
+
+
+def decode_name(raw: bytes) -> str:
+    """Decode a folder's name (modified UTF-7, RFC 3501 5.1.3) as far as it can be.
+
+    Whatever is malformed is shown as it came; nothing raises.
+
+    >>> decode_name(b"Entw&APw-rfe"), decode_name(b"R&D"), decode_name("Größe".encode())
+    ('Entwürfe', 'R&D', 'Größe')
+    >>> decode_name(b"&2D0-"), decode_name(b"A &- B")
+    ('�', 'A & B')
+    """
+    if not raw.isascii():
+        return printable(raw.decode("utf-8", "replace"))
+    text = re.sub(r"&([^-&]*)-", _shifted, raw.decode("ascii"))
+    return printable(text).replace("\n", " ").replace("\t", " ")
+
+
+def _shifted(found: re.Match[str]) -> str:
+    if not found[1]:
+        return "&"
+    bare = found[1].replace(",", "/")
+    try:
+        octets = binascii.a2b_base64(bare + "=" * (-len(bare) % 4))
+    except binascii.Error:
+        return found[0]
+    if len(octets) % 2:
+        return found[0]
+    return octets.decode("utf-16-be", "replace")
+
+
+def lines(answers: Iterable[Answer | None]) -> Iterator[list[bytes | None]]:
+    """Join imaplib's pieces to whole answers; a literal follows None in the list."""
+    parts: list[bytes | None] = []
+    for answer in answers:
+        if isinstance(answer, tuple):
+            parts += [answer[0], None, answer[1]]
+        elif answer is not None:
+            yield [*parts, answer]
+            parts = []
+    if parts:
+        yield parts
+
+
+def tokens(line: Sequence[bytes | None]) -> list[bytes]:
+    """Split an answer into parentheses, atoms, and the contents of strings.
+
+    Parentheses are the tokens ``b"("`` and ``b")"``; a string that is just such a
+    character gets a NUL before it, so that it is not taken for one.
+    """
+    found: list[bytes] = []
+    pieces = iter(line)
+    for piece in pieces:
+        if piece is None:
+            literal = next(pieces, b"") or b""
+            found[-1:] = [_content(literal)]  # in place of the {size}
+            continue
+        for paren, quoted, atom in _TOKEN.findall(piece):
+            is_string = not paren and not atom
+            text = re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL)
+            found.append(_content(text) if is_string else paren or atom)
+    return found
+
+
+def _content(text: bytes) -> bytes:
+    return b"\0" + text if text in (b"(", b")") else text
+
+
+def parse_list(answers: Iterable[Answer | None]) -> list[Listed]:
+    r"""Read the answers to LIST; what cannot be read is left out.
+
+    >>> parse_list([b'(\\HasNoChildren \\Sent) "/" "Sent"'])
+    [Listed(raw=b'Sent', name='Sent', delimiter='/', role='sent', selectable=True)]
+    """
+    found = (_listed(tokens(line)) for line in lines(answers))
+    return list({each.raw: each for each in found if each}.values())
+
+
+def _listed(line: list[bytes]) -> Listed | None:
+    if line[:1] != [b"("] or b")" not in line:
+        return None
+    end = line.index(b")")
+    flags = {flag.decode("ascii", "replace").lower() for flag in line[1:end]}
+    rest = line[end + 1 : end + 3]
+    if len(rest) < len(("delimiter", "name")) or not rest[1].strip(b"\0"):
+        return None
+    delimiter = "" if rest[0].upper() == b"NIL" else rest[0].decode("ascii", "replace")
+    raw = rest[1].removeprefix(b"\0")
+    name = decode_name(raw)
+    is_inbox = raw.upper() == b"INBOX"
+    return Listed(
+        raw=raw,
+        name=name,
+        delimiter=delimiter[:1],
+        role="inbox" if is_inbox else _role(flags, name, delimiter),
+        selectable=not flags & {"\\noselect", "\\nonexistent"},
+    )
+
+
+def _role(flags: set[str], name: str, delimiter: str) -> str:
+    for flag, role in ROLES.items():
+        if flag in flags:
+            return role
+    parts = name.split(delimiter) if delimiter else [name]
+    depth_of_inbox_prefix = 2
+    if len(parts) > depth_of_inbox_prefix:
+        return ""
+    return ROLES_BY_NAME.get(parts[-1].casefold(), "")
+
+
+def parse_status(answers: Iterable[Answer | None]) -> dict[bytes, Counts]:
+    """Read the answers to STATUS, by raw name.
+
+    >>> parse_status([b'"INBOX" (MESSAGES 3 UNSEEN 1)'])[b"INBOX"].unseen
+    1
+    """
+    found: dict[bytes, Counts] = {}
+    for line in lines(answers):
+        parts = tokens(line)
+        if b"(" not in parts[1:]:
+            continue
+        numbers = [part for part in parts[parts.index(b"(", 1) :] if part not in b"()"]
+        values = {
+            key.decode("ascii", "replace").lower(): int(value)
+            for key, value in zip(numbers[::2], numbers[1::2], strict=False)
+            if value.isdigit()
+        }
+        known = {key: values.get(key) for key in Counts.__dataclass_fields__}
+        found[parts[0].removeprefix(b"\0")] = Counts(**known)
+    return found
+
+
+def response_code(text: bytes) -> str:
+    """Return the response code of a status line (RFC 5530), upper-case, or nothing.
+
+    >>> response_code(b"[AUTHENTICATIONFAILED] Authentication failed.")
+    'AUTHENTICATIONFAILED'
+    """
+    found = _CODE.match(text.strip())
+    return found[1].decode("ascii").upper() if found else ""
