@@ -112,11 +112,12 @@ def _wait(key: str, free: int) -> int:
     query = sa.select(sa.func.count(), sa.func.max(SignInFailure.at)).where(
         SignInFailure.key == key, SignInFailure.at > since
     )
-    failures, last = db.session.execute(query).one().tuple()
+    failures, last = db.session.execute(query).one()
     if failures < free:
         return 0
     wait = min(2 ** (failures - free), int(WINDOW.total_seconds()))
-    return max(0, wait - int((now() - last).total_seconds()))
+    elapsed = int((now() - last).total_seconds())
+    return max(0, wait - elapsed)
 
 
 def _failure_key(kind: str, value: str) -> str:
