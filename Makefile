@@ -26,9 +26,10 @@ lint: $(VENV)/stamp-dev ## check style, types, the order of imports and the page
 	$(BIN)/lint-imports
 	$(BIN)/djlint templates --check --lint --quiet
 
-format: $(VENV)/stamp-dev ## let ruff lay out the code
+format: $(VENV)/stamp-dev ## let ruff and djlint lay out the code and the page templates
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/djlint templates --reformat --quiet
 
 system: ## install the Debian packages that the tests need (root or sudo)
 	sh tests/system.sh

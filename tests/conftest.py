@@ -1,7 +1,7 @@
-"""Fixtures that every test may use: an application on a fresh database, and two clients.
+"""Fixtures that every test may use: an application, a fresh database, two clients.
 
-`client` is a signed-in manager's browser without JavaScript; `client.submit` posts a form
-with a valid CSRF token. `api` calls ``/api/v1`` with a token of all scopes.
+`client` is a signed-in manager's browser without JavaScript; `client.submit` posts a
+form with a valid CSRF token. `api` calls ``/api/v1`` with a token of all scopes.
 """
 
 import shutil

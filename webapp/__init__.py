@@ -1,4 +1,4 @@
-"""Postroom: campaigns that go out, mailboxes that come back, one row of truth per message."""
+"""Postroom: campaigns go out, mailboxes come back, one row of truth per message."""
 
 from pathlib import Path
 from urllib.parse import urlsplit

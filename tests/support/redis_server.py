@@ -13,20 +13,15 @@ import redis
 def running_redis(directory: Path) -> Iterator[str]:
     """Start a server that keeps nothing; give its URL."""
     socket = directory / "redis.sock"
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603 - fixed arguments
         [
             "redis-server",
-            "--port",
-            "0",
-            "--unixsocket",
-            str(socket),
-            "--dir",
-            str(directory),
-            "--save",
-            "",
-            "--daemonize",
-            "no",
-        ],  # fmt: skip
+            *("--port", "0"),
+            *("--unixsocket", str(socket)),
+            *("--dir", str(directory)),
+            *("--save", ""),
+            *("--daemonize", "no"),
+        ],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -144,7 +144,7 @@ class Message(Base):
 class MessageAddress(Base):
     """One envelope recipient of a message, with its own outcome.
 
-    A message with only its `to` needs none of these rows: its own status is the outcome.
+    A message with only its `to` needs none of these: its own status is the outcome.
     """
 
     __tablename__ = "message_address"
@@ -182,7 +182,7 @@ class Attempt(Base):
 
 
 class Event(Base):
-    """One line of a message's timeline; `dedupe_key` makes a second telling harmless."""
+    """One line of a timeline; `dedupe_key` makes a second telling harmless."""
 
     __tablename__ = "event"
     __table_args__ = (sa.Index("ix_event_message", "message_id", "at"),)
@@ -199,7 +199,7 @@ class Event(Base):
 
 
 class CampaignEvent(Base):
-    """One line of a campaign's own history: launched, paused (why), resumed, cancelled."""
+    """One line of a campaign's history: launched, paused (why), resumed, cancelled."""
 
     __tablename__ = "campaign_event"
 

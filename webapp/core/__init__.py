@@ -1,1 +1,1 @@
-"""What every feature stands on: clock, database, errors, forms, queue, secrets. It knows no feature."""
+"""What every feature stands on, and what knows no feature: clock, database, queue."""

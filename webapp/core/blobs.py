@@ -40,7 +40,7 @@ class BlobChunk(Base):
 
 
 def put(content: bytes) -> str:
-    """Store a content within the caller's transaction, and return its SHA-256 in hex."""
+    """Store a content in the caller's transaction, and return its SHA-256 in hex."""
     sha256 = hashlib.sha256(content).hexdigest()
     if db.session.get(Blob, sha256) is None:
         db.session.add(Blob(sha256=sha256, size=len(content)))

@@ -1,10 +1,10 @@
-"""The database: one declarative base, UTC instants, names for constraints, SQLite done right.
+"""The database: one base, UTC instants, names for constraints, SQLite done right.
 
 Three traps are handled here and nowhere else.
 
 * SQLite drops time zones: `UtcDateTime` stores UTC and gives aware values back.
 * A read-then-write transaction of SQLite fails at once with "database is locked" when
-  another connection wrote in between. So each transaction begins as ``BEGIN IMMEDIATE``,
+  another connection wrote in between. So each one begins as ``BEGIN IMMEDIATE``,
   unless it can only read: the requests GET and HEAD, and the block of `reading`.
 * A forgotten commit after a power cut would send twice: ``synchronous=FULL`` with WAL
   (https://www.sqlite.org/pragma.html#pragma_synchronous).
@@ -114,7 +114,7 @@ db = SQLAlchemy()
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Begin the transactions of this block as readers, so that they hold up no writer."""
+    """Begin this block's transactions as readers, so that they hold up no writer."""
     token = _reading.set(True)
     try:
         yield

@@ -16,6 +16,7 @@ from wtforms.fields import BooleanField
 from webapp.core.errors import Invalid
 
 AnyForm = TypeVar("AnyForm", bound="PostForm")
+ATTENTION = "Some values need your attention."
 
 
 class PostForm(Form):
@@ -29,7 +30,7 @@ class PostForm(Form):
         return {name: field.data for name, field in self._fields.items()}
 
     def problems(self) -> dict[str, list[str]]:
-        """Return field name to sentences, nested fields with dots: ``columns.0.name``."""
+        """Return field name to sentences, nested ones with dots: ``columns.0.name``."""
         return dict(_lines("", self.errors))
 
     def check(self) -> None:
@@ -41,7 +42,7 @@ class PostForm(Form):
             With the sentences of every field that is wrong.
         """
         if not self.validate():
-            raise Invalid("Some values need your attention.", self.problems())
+            raise Invalid(ATTENTION, self.problems())
 
 
 class ObjectField(Field):
@@ -125,21 +126,20 @@ def _spread(name: str, field: Field, value: Any) -> Iterable[tuple[str, str]]:
         yield from _spread_form(name, field, value)
     elif isinstance(value, list):
         yield from _spread_list(name, field, value)
-    elif isinstance(field, FieldList | FormField):
-        kind = "a list" if isinstance(field, FieldList) else "an object"
-        raise Invalid(
-            "Some values need your attention.", {name: [f"This must be {kind}."]}
-        )
-    elif isinstance(field, BooleanField):
-        if not isinstance(value, bool):
-            raise Invalid(
-                "Some values need your attention.",
-                {name: ["This must be true or false."]},
-            )
-        if value:
-            yield name, "y"
     else:
+        yield from _spread_single(name, field, value)
+
+
+def _spread_single(name: str, field: Field, value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(field, FieldList | FormField):
+        kind = "a list" if isinstance(field, FieldList) else "an object"
+        raise Invalid(ATTENTION, {name: [f"This must be {kind}."]})
+    if not isinstance(field, BooleanField):
         yield name, value if isinstance(value, str) else json.dumps(value)
+    elif not isinstance(value, bool):
+        raise Invalid(ATTENTION, {name: ["This must be true or false."]})
+    elif value:
+        yield name, "y"
 
 
 def _spread_form(
@@ -147,7 +147,7 @@ def _spread_form(
 ) -> Iterable[tuple[str, str]]:
     if not isinstance(field, FormField):
         words = "This must be a single value, not an object."
-        raise Invalid("Some values need your attention.", {name: [words]})
+        raise Invalid(ATTENTION, {name: [words]})
     for key, inner in value.items():
         if key not in field.form:
             words = "There is no field of this name."

@@ -1,4 +1,4 @@
-"""What every answer has in common: errors in words, lists by cursor, headers that defend.
+"""What answers have in common: errors in words, lists by cursor, headers that defend.
 
 Under ``/api/`` an error is problem JSON (RFC 9457), elsewhere a page; both say the same
 sentence and carry a reference that is in the log too. No traceback ever leaves.

@@ -1,4 +1,4 @@
-"""Identifiers that leave the installation: UUIDv7 (RFC 9562 section 5.7), and their short form."""
+"""Identifiers that leave the house: UUIDv7 (RFC 9562, 5.7), and their short form."""
 
 import base64
 import uuid

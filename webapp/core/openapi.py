@@ -1,7 +1,7 @@
 """The description of the API (OpenAPI 3.1), read off the routes and their forms.
 
-Each API view carries `operation`; summary and description are its docstring, the body is
-its form class. So the description cannot drift away from what runs.
+Each API view carries `operation`; summary and description are its docstring, the body
+is its form class. So the description cannot drift away from what runs.
 """
 
 import inspect
@@ -241,19 +241,22 @@ def _field_schema(one: Any) -> dict[str, Any]:
     if isinstance(one, FieldList):
         entry = one.append_entry()
         return {"type": "array", "items": _field_schema(entry)}
-    schema: dict[str, Any] = {"type": "string"}
-    for kind, name in _KINDS:
-        if isinstance(one, kind):
-            schema = {"type": name}
-    if isinstance(one, SelectMultipleField):
-        schema = {"type": "array", "items": {"type": "string"}}
-    elif isinstance(one, SelectField) and one.choices and not callable(one.choices):
-        schema["enum"] = [str(choice[0]) for choice in one.iter_choices()]
+    schema = _value_schema(one)
     for rule in one.validators:
         if isinstance(rule, validators.Length) and rule.max > 0:
             schema["maxLength"] = rule.max
     if one.description:
         schema["description"] = str(one.description)
+    return schema
+
+
+def _value_schema(one: Any) -> dict[str, Any]:
+    if isinstance(one, SelectMultipleField):
+        return {"type": "array", "items": {"type": "string"}}
+    kinds = (name for kind, name in _KINDS if isinstance(one, kind))
+    schema: dict[str, Any] = {"type": next(kinds, "string")}
+    if isinstance(one, SelectField) and one.choices and not callable(one.choices):
+        schema["enum"] = [str(choice[0]) for choice in one.iter_choices()]
     return schema
 
 

@@ -3,8 +3,9 @@
 The filters of the page templates live here, and the one place that may hand out markup.
 """
 
+import datetime
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, current_app, g, url_for
@@ -73,14 +74,14 @@ def zone() -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def absolute(instant: datetime) -> str:
+def absolute(instant: datetime.datetime) -> str:
     """Return an instant in the operator's zone with its offset."""
     local = instant.astimezone(zone())
     offset = local.strftime("%z")
     return f"{local:%d %B %Y, %H:%M:%S} UTC{offset[:3]}:{offset[3:]}".lstrip("0")
 
 
-def relative(instant: datetime) -> str:
+def relative(instant: datetime.datetime) -> str:
     """Return an instant as a person would say it today."""
     ago = now() - instant
     if timedelta(0) <= ago < timedelta(minutes=1):
@@ -92,22 +93,31 @@ def relative(instant: datetime) -> str:
         return f"{local:%H:%M}"
     if local.date() == today.date() - timedelta(days=1):
         return _("Yesterday")
-    if local.year == today.year:
-        return f"{local.day} {local:%b}"
-    return f"{local.day} {local:%b %Y}"
+    return day(local.date(), today.year)
 
 
-def time_tag(instant: datetime | None, shown: str = "relative") -> Markup:
+def day(date: datetime.date, this_year: int | None = None) -> str:
+    """Return a date, without the year where it is this one.
+
+    Examples
+    --------
+    >>> day(datetime.date(2026, 11, 5), 2026), day(datetime.date(2025, 11, 5), 2026)
+    ('5 Nov', '5 Nov 2025')
+    """
+    return f"{date.day} {date:%b}" + ("" if date.year == this_year else f" {date.year}")
+
+
+def time_tag(instant: datetime.datetime | None, shown: str = "relative") -> Markup:
     """Return a ``<time>`` element; `shown` is relative, clock, date or full."""
     if instant is None:
         return Markup("")
     local = instant.astimezone(zone())
     words = {
-        "relative": relative,
-        "clock": lambda _at: f"{local:%H:%M:%S}",
-        "date": lambda _at: f"{local.day} {local:%b %Y}",
-        "full": lambda _at: f"{local.day} {local:%b %Y, %H:%M:%S}",
-    }[shown](instant)
+        "relative": relative(instant),
+        "clock": f"{local:%H:%M:%S}",
+        "date": f"{local.day} {local:%b %Y}",
+        "full": f"{local.day} {local:%b %Y, %H:%M:%S}",
+    }[shown]
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         instant.isoformat(timespec="seconds"), absolute(instant), words
     )

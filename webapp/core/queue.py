@@ -1,8 +1,9 @@
 """Jobs by name: the queue wakes somebody up, the database says what there is to do.
 
-RQ runs whatever function a job names, even with the JSON serialiser, so somebody who can
-write to Redis could run any code here. `NamedJob` therefore never imports what a job names:
-it looks the name up among the functions that `job` has registered, and knows no callbacks.
+RQ runs whatever function a job names, even with the JSON serialiser, so somebody who
+can write to Redis could run any code here. `NamedJob` therefore never imports what a
+job names: it looks the name up among the functions that `job` has registered, and knows
+no callbacks.
 
 Arguments are ids and plain numbers. A job that does not get through loses nothing: the
 database still says what is due, and the reconciler wakes somebody again.
@@ -48,7 +49,7 @@ class UnknownJob(Exception):
 
 
 def job(name: str) -> Callable[[Function], Function]:
-    """Register a function as the job of this name, for example ``recipients.import``."""
+    """Register a function as the job of this name, such as ``recipients.import``."""
 
     def register(function: Function) -> Function:
         if name in REGISTRY:
@@ -171,7 +172,7 @@ def enqueue(
 def wake(
     name: str, *args: Any, lane: Lane = Lane.CHORES, unique: str | None = None
 ) -> bool:
-    """Enqueue a job whose work the reconciler finds anyway; a silent queue is no error."""
+    """Enqueue a job whose work is found later anyway; a silent queue is no error."""
     try:
         return enqueue(name, *args, lane=lane, unique=unique)
     except Unavailable:

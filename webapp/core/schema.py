@@ -17,7 +17,7 @@ def alembic_config(url: str) -> alembic.config.Config:
 
 
 def upgrade(url: str) -> None:
-    """Bring a database to the newest shape; one that is there already stays as it is."""
+    """Bring a database to the newest shape; one that has it stays as it is."""
     alembic.command.upgrade(alembic_config(url), "head")
 
 

@@ -1,4 +1,4 @@
-"""IMAP accounts, their folders, and our own row for a mail that we know something about."""
+"""IMAP accounts, their folders, and our own row for a mail that we know about."""
 
 import uuid
 from datetime import datetime
