@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help lint format test migration system
+.PHONY: help run lint format test migration system
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ $(VENV)/stamp-dev: requirements.txt requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/stamp-run
+
+run: $(VENV)/stamp-run ## run all of Postroom here; one Ctrl-C stops it
+	@exec $(BIN)/python serve.py
 
 lint: $(VENV)/stamp-dev ## check style, types, the order of imports and the page templates
 	$(BIN)/ruff check .

@@ -1,0 +1,167 @@
+"""One command runs everything; one Ctrl-C stops it; what is wrong is said in words."""
+
+import signal
+import socket
+import sqlite3
+import stat
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.support.desk import Desk
+from webapp.core import embedded_redis
+
+Start = Callable[..., Desk]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start desks; at the end none is left."""
+    desks: list[Desk] = []
+
+    def start(data_dir: Path = tmp_path / "data", **environ: str) -> Desk:
+        desks.append(Desk(data_dir, **environ))
+        return desks[-1]
+
+    yield start
+    for desk in desks:
+        desk.end()
+
+
+def told(desk: Desk) -> str:
+    return "".join(desk.complaints)
+
+
+def test_it_starts_from_an_empty_directory_and_stops_with_one_ctrl_c(
+    start: Start,
+) -> None:
+    desk = start()
+    address = desk.address()
+    family = desk.family()
+    with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - http
+        assert answer.status == 200
+    assert set(desk.children()) == {
+        "redis-server",
+        "practice.server",
+        "gunicorn",
+        "worker.py",
+    }
+    assert desk.stop(signal.SIGINT) == 0
+    assert [child for child in family if child.is_running()] == []
+    assert len(desk.lines) == 1
+    assert "Traceback" not in told(desk)
+
+
+def test_what_it_leaves_behind_is_private(start: Start) -> None:
+    desk = start(SEND_WORKERS="0")
+    desk.address()
+    for name, mode in (("", 0o700), ("secret.key", 0o600), ("practice.json", 0o600)):
+        path = desk.data_dir / name
+        assert stat.S_IMODE(path.stat().st_mode) == mode, path
+    assert embedded_redis.answers(embedded_redis.socket_path(desk.data_dir))
+
+
+@pytest.mark.parametrize("part", ["redis-server", "practice.server", "gunicorn"])
+def test_a_part_that_is_killed_is_started_again_and_said(
+    start: Start, part: str
+) -> None:
+    desk = start(SEND_WORKERS="0")
+    desk.address()
+    first = desk.children()[part]
+    first.kill()
+    desk.wait_until(
+        lambda: desk.children().get(part, first) != first, f"{part} stays away"
+    )
+    assert "was ended by SIGKILL; it starts again" in told(desk)
+    assert len(desk.lines) == 1
+
+
+def test_a_killed_supervisor_leaves_no_orphan(start: Start) -> None:
+    desk = start()
+    desk.address()
+    family = desk.family()
+    desk.stop(signal.SIGKILL)
+    _gone, left = psutil.wait_procs(family, timeout=30)
+    assert left == []
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(start: Start) -> None:
+    desk = start(SEND_WORKERS="0")
+    desk.address()
+    family = desk.family()
+    web = desk.children()["gunicorn"]
+    web.suspend()
+    desk.process.send_signal(signal.SIGINT)
+    desk.wait_until(lambda: "Stopping" in told(desk), "the first one was not heard")
+    begun = time.monotonic()
+    assert desk.stop(signal.SIGINT) == 0
+    assert time.monotonic() - begun < 5
+    _gone, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
+
+
+def test_a_taken_port_is_said_before_anything_starts(
+    start: Start, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        desk = start(PORT=str(port))
+        assert desk.process.wait(30) == 2
+    assert f"PORT: {port} is taken" in told(desk)
+    assert not (tmp_path / "data" / "postroom.db").exists()
+
+
+def test_two_desks_in_one_directory_are_refused(start: Start) -> None:
+    first = start(SEND_WORKERS="0")
+    first.address()
+    second = start()
+    assert second.process.wait(30) == 2
+    assert f"runs already in {first.data_dir} (process {first.process.pid})" in told(
+        second
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEND_WORKERS", "many"),
+        ("PRACTICE", "perhaps"),
+        ("DATABASE_URL", "mysql://x"),
+        ("REDIS_URL", "redis://127.0.0.1:1"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.db"),
+        ("HOST", "192.0.2.1"),
+    ],
+)
+def test_a_wrong_setting_is_named(start: Start, name: str, value: str) -> None:
+    desk = start(**{name: value})
+    assert desk.process.wait(60) == 2
+    assert name in told(desk)
+    assert "Traceback" not in told(desk)
+    assert desk.lines == []
+
+
+def test_without_practice_no_practice_server_runs(start: Start) -> None:
+    desk = start(PRACTICE="off", SEND_WORKERS="0")
+    desk.address()
+    assert set(desk.children()) == {"redis-server", "gunicorn"}
+
+
+def test_with_an_operator_the_plain_address_is_printed(start: Start) -> None:
+    desk = start(SEND_WORKERS="0")
+    assert "/setup?token=" in desk.address()
+    desk.stop()
+    with sqlite3.connect(desk.data_dir / "postroom.db") as database:
+        database.execute(
+            "INSERT INTO operator (public_id, name, email, email_key, password_hash,"
+            " role, time_zone, theme, shortcuts, created_at)"
+            " VALUES (?, 'Ada', 'a@b.c', 'a@b.c', 'x', 'manager', 'UTC', '', 1, ?)",
+            ("0" * 32, "2026-11-22 00:00:00.000000"),
+        )
+    database.close()
+    parts = urlsplit(start(SEND_WORKERS="0").address())
+    assert (parts.path, parts.query) == ("", "")

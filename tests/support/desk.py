@@ -1,0 +1,104 @@
+"""The whole desk as a person runs it: ``serve.py`` in a directory, on a free port."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90.0
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+def _read_all(pipe: IO[str], lines: list[str]) -> None:
+    with pipe:
+        lines.extend(pipe)
+
+
+class Desk:
+    """A running ``serve.py``; what it says is in `lines` and `complaints`."""
+
+    def __init__(self, data_dir: Path, **environ: str) -> None:
+        self.data_dir = data_dir
+        self.lines: list[str] = []
+        self.complaints: list[str] = []
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR")
+                if name in os.environ}  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "serve.py"],
+            cwd=ROOT,
+            env={**kept, "DATA_DIR": str(data_dir), "PORT": "0", **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._readers = [
+            threading.Thread(target=_read_all, args=(self.process.stdout, self.lines)),
+            threading.Thread(
+                target=_read_all, args=(self.process.stderr, self.complaints)
+            ),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def address(self) -> str:
+        """Wait for the one line, and return the address in it."""
+        self.wait_until(lambda: bool(self.lines), "no address was printed")
+        found = re.fullmatch(r"Open (\S+)(?: \(valid 30 min, once\))?\n", self.lines[0])
+        assert found is not None, self.lines
+        return found.group(1)
+
+    def children(self) -> dict[str, psutil.Process]:
+        """Return the processes that the supervisor started, by what they run."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            words = " ".join(child.cmdline())
+            for part in ("redis-server", "practice.server", "gunicorn", "worker.py"):
+                if part in words:
+                    found[part] = child
+        return found
+
+    def family(self) -> list[psutil.Process]:
+        """Return every process below the supervisor."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal, wait, and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def end(self) -> None:
+        """Make sure that nothing is left, whatever the test did."""
+        if self.process.poll() is None:
+            family = self.family()
+            self.process.kill()
+            self.process.wait(PATIENCE)
+            for child in family:
+                if child.is_running():
+                    child.kill()
+        for reader in self._readers:
+            reader.join(PATIENCE)
+
+    def wait_until(self, holds: object, words: str) -> None:
+        """Wait until something holds; fail with words after a while."""
+        assert callable(holds)
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            told = "".join(self.complaints)
+            assert time.monotonic() < deadline, f"{words}\n{told}"
+            time.sleep(0.05)
