@@ -1,0 +1,271 @@
+"""Render message templates in a child process that can be killed.
+
+A message template can ask for more work than any check foresees, and no signal stops
+a C function in the middle. So rendering happens in processes of its own, limited by
+the kernel in processor time and memory and by this module in wall time. The one row
+that made its child die fails, in words; the others go on in a new child.
+
+The children are started from nothing (not forked), so a pool may be used from any
+thread; a pool carried into a forked process forgets the children of its parent.
+"""
+
+import atexit
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from webapp.core.errors import Unavailable
+from webapp.message_templates.limits import Limits
+from webapp.message_templates.reading import undeclared
+from webapp.message_templates.source import Link, Rendered, RenderFailure, Source
+from webapp.message_templates.wire import frame, frames, unmarked, unpacked
+
+__all__ = [
+    "Limits",
+    "Link",
+    "RenderFailure",
+    "RenderPool",
+    "Rendered",
+    "Source",
+    "shared_pool",
+    "undeclared",
+]
+
+Row = Mapping[str, object]
+Result = Rendered | RenderFailure
+
+# Importing `webapp` the usual way would bring the whole application into the child;
+# an empty package of that name keeps its start short and its memory small.
+_START = (
+    "import sys, types; package = types.ModuleType('webapp');"
+    "package.__path__ = [sys.argv[1]]; sys.modules['webapp'] = package;"
+    "from webapp.message_templates.render_child import main; main()"
+)
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_CHUNK = 500
+_FEW = 20
+_READ = 256 * 1024
+_GIVEN_UP = "Not tried: too many rows before it had to be stopped"
+
+
+class _ChildLost(Exception):
+    """The child ended, or was ended, before it answered all rows."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class _Child:
+    """One rendering process and the two pipes to it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, fixed arguments
+            [
+                *(sys.executable, "-I", "-c", _START, _PACKAGE),
+                *(str(limits.memory_bytes), str(limits.cpu_seconds)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"LC_ALL": "C.UTF-8"},
+            cwd="/",
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in = self._process.stdin.fileno()
+        self._out = self._process.stdout.fileno()
+        os.set_blocking(self._in, False)
+        self.pid = self._process.pid
+
+    def results(self, request: bytes, count: int) -> Iterator[Result]:
+        """Send a request and yield its results as they come.
+
+        Raises
+        ------
+        _ChildLost
+            When the child is gone, silent or talks nonsense.
+        """
+        self._send(request)
+        buffer = bytearray()
+        while count:
+            if not self._ready(self._out, select.POLLIN):
+                raise _ChildLost("It takes too long to render")
+            data = os.read(self._out, _READ)
+            if not data:
+                raise _ChildLost(self._reason())
+            buffer += data
+            try:
+                rows = [unpacked(unmarked(one)) for one in frames(buffer)]
+            except ValueError as error:
+                raise _ChildLost("It could not be rendered") from error
+            yield from rows
+            count -= len(rows)
+
+    def _send(self, request: bytes) -> None:
+        left = memoryview(request)
+        while left:
+            if not self._ready(self._in, select.POLLOUT):
+                raise _ChildLost("It takes too long to render")
+            try:
+                left = left[os.write(self._in, left) :]
+            except OSError as error:
+                raise _ChildLost(self._reason()) from error
+
+    def _ready(self, descriptor: int, event: int) -> bool:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        return bool(poll.poll(self._limits.wall_seconds * 1000))
+
+    def _reason(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        if self._process.returncode == -signal.SIGXCPU:
+            return "It takes too long to render"
+        return "It needs more memory than a message may use"
+
+    def end(self) -> None:
+        """Kill the process and close the pipes."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class RenderPool:
+    """A few rendering processes, started when needed and kept.
+
+    Parameters
+    ----------
+    size
+        How many renderings may run at the same time.
+    limits
+        What one of them may use.
+    """
+
+    def __init__(self, size: int = 1, limits: Limits | None = None) -> None:
+        self._size = size
+        self._limits = limits or Limits()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._owner = os.getpid()
+        self._free = threading.BoundedSemaphore(self._size)
+        self._idle: list[_Child] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the idle processes; the pool can be used again."""
+        if self._owner != os.getpid():
+            return
+        while self._idle:
+            self._idle.pop().end()
+
+    def render_many(
+        self, source: Source, rows: Sequence[Row], base_url: str | None
+    ) -> list[Result]:
+        """Render one message for each row, in their order.
+
+        Parameters
+        ----------
+        source
+            The message template.
+        rows
+            For each recipient plain values by name (text, numbers, yes/no, dates,
+            ``None``), the system names among them.
+        base_url
+            What relative links and ``url()`` belong to.
+
+        Returns
+        -------
+        list
+            For each row what was rendered, or why not. A row never takes another's
+            place, and one that is stopped does not stop the others.
+
+        Raises
+        ------
+        Unavailable
+            When all processes stay busy.
+        """
+        results: list[Result] = []
+        kills = 0
+        careful = len(rows) <= _FEW
+        while len(results) < len(rows) and kills < self._limits.kills:
+            chunk = rows[len(results) : len(results) + _CHUNK]
+            lost = self._render_chunk((source, chunk, base_url), results, careful)
+            if lost and careful:
+                results.append(RenderFailure(lost))
+                kills += 1
+            careful = careful or lost is not None
+        left = len(rows) - len(results)
+        return results + [RenderFailure(_GIVEN_UP)] * left
+
+    def _render_chunk(
+        self,
+        asked: tuple[Source, Sequence[Row], str | None],
+        into: list[Result],
+        careful: bool,
+    ) -> str | None:
+        """Append results of some rows to a list; the reason when a child was lost."""
+        source, rows, base = asked
+        plain = [dict(row) for row in rows]
+        request = frame([astuple(source), base, plain, careful])
+        child = self._borrow()
+        kept = False
+        try:
+            into.extend(child.results(request, len(rows)))
+            kept = True
+        except _ChildLost as error:
+            return error.words
+        finally:
+            self._give_back(child, kept=kept)
+        return None
+
+    def _borrow(self) -> _Child:
+        if self._owner != os.getpid():
+            self._forget()
+        if not self._free.acquire(timeout=self._limits.wall_seconds + 2):
+            raise Unavailable("Rendering is busy just now. Try again in a moment.")
+        try:
+            return self._idle.pop() if self._idle else _Child(self._limits)
+        except OSError:
+            self._free.release()
+            raise
+
+    def _give_back(self, child: _Child, *, kept: bool) -> None:
+        if kept:
+            self._idle.append(child)
+        else:
+            child.end()
+        self._free.release()
+
+
+@cache
+def shared_pool() -> RenderPool:
+    """Return the pool of this process, for pages and the API."""
+    pool = RenderPool(size=2)
+    atexit.register(pool.close)
+    return pool
