@@ -21,7 +21,8 @@ class Campaign(Base):
 
     `message_template_version_id`, `sender_snapshot` and `total` are set at launch.
     `launched_through` is the last recipient id that has its message row: a launch that
-    was cut off goes on from there. `generation` numbers the tickets.
+    was cut off goes on from there, and `prepared_at` says that it is complete.
+    `generation` numbers the tickets.
     `left_out` holds the recipient ids that the operator left out at the check.
     """
 
@@ -80,6 +81,7 @@ class Campaign(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     launched_at: Mapped[datetime | None]
+    prepared_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
 
@@ -102,6 +104,7 @@ class Message(Base):
     __table_args__ = (
         sa.UniqueConstraint("campaign_id", "recipient_id"),
         sa.Index("ix_message_campaign_status", "campaign_id", "status", "id"),
+        sa.Index("ix_message_campaign_sent", "campaign_id", "sent_at"),
         sa.Index("ix_message_due", "status", "due_at"),
         sa.Index("ix_message_worker", "worker_id", "status"),
         sa.Index("ix_message_address", "address_key"),
@@ -115,6 +118,7 @@ class Message(Base):
     campaign: Mapped[Campaign | None] = relationship()
     sender_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sender.id"))
     recipient_id: Mapped[int | None]
+    recipient_version: Mapped[int] = mapped_column(default=0)
     row_number: Mapped[int] = mapped_column(default=0)
     name: Mapped[str] = mapped_column(sa.String(200), default="")
     address: Mapped[str] = mapped_column(sa.String(320), default="")

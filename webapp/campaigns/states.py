@@ -67,7 +67,7 @@ RUNNING = frozenset({State.HOLDING, State.LAUNCHING, State.SENDING})
 OVER = frozenset({State.FINISHED, State.CANCELLED})
 
 CAMPAIGN_MOVES: dict[State, frozenset[State]] = {
-    State.DRAFT: frozenset({State.CHECKING, State.CANCELLED}),
+    State.DRAFT: frozenset({State.CHECKING, State.READY, State.CANCELLED}),
     State.CHECKING: frozenset({State.DRAFT, State.READY, State.CANCELLED}),
     State.READY: frozenset(
         {State.DRAFT, State.CHECKING, State.SCHEDULED, State.HOLDING, State.CANCELLED}
@@ -76,10 +76,23 @@ CAMPAIGN_MOVES: dict[State, frozenset[State]] = {
     State.HOLDING: frozenset({State.READY, State.LAUNCHING, State.CANCELLED}),
     State.LAUNCHING: frozenset({State.SENDING, State.CANCELLED, State.PAUSED}),
     State.SENDING: frozenset({State.PAUSED, State.FINISHED, State.CANCELLED}),
-    State.PAUSED: frozenset({State.SENDING, State.CANCELLED, State.FINISHED}),
+    State.PAUSED: frozenset(
+        {State.LAUNCHING, State.SENDING, State.CANCELLED, State.FINISHED}
+    ),
     State.FINISHED: frozenset({State.SENDING}),
     State.CANCELLED: frozenset(),
 }
+
+
+def before(new: State) -> frozenset[State]:
+    """Return the states from which a campaign may come to this one.
+
+    Examples
+    --------
+    >>> sorted(before(State.PAUSED))
+    [<State.LAUNCHING: 'launching'>, <State.SENDING: 'sending'>]
+    """
+    return frozenset(old for old, news in CAMPAIGN_MOVES.items() if new in news)
 
 
 def may_move(old: Status, new: Status) -> bool:

@@ -796,6 +796,9 @@ def upgrade() -> None:
             "launched_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.Column(
+            "prepared_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
             "finished_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.Column(
@@ -999,6 +1002,7 @@ def upgrade() -> None:
         sa.Column("campaign_id", sa.Integer(), nullable=True),
         sa.Column("sender_id", sa.Integer(), nullable=True),
         sa.Column("recipient_id", sa.Integer(), nullable=True),
+        sa.Column("recipient_version", sa.Integer(), nullable=False),
         sa.Column("row_number", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("address", sa.String(length=320), nullable=False),
@@ -1064,6 +1068,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index("ix_message_address", ["address_key"], unique=False)
+        batch_op.create_index(
+            "ix_message_campaign_sent", ["campaign_id", "sent_at"], unique=False
+        )
         batch_op.create_index(
             "ix_message_campaign_status", ["campaign_id", "status", "id"], unique=False
         )
@@ -1214,6 +1221,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_message_worker")
         batch_op.drop_index("ix_message_due")
         batch_op.drop_index("ix_message_campaign_status")
+        batch_op.drop_index("ix_message_campaign_sent")
         batch_op.drop_index("ix_message_address")
 
     op.drop_table("message")

@@ -1,0 +1,297 @@
+"""From a message's row to the letter that is sent: one way for sending and for showing.
+
+`Stationery` is what all messages of a campaign share, read from the database once;
+`values_of` and `letter_of` are pure, so that delivery can call them in its hot loop and
+the page that shows a message's source gets the same bytes.
+
+A message without a campaign keeps its own bodies, and has its own stationery.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from flask import current_app
+
+from webapp.campaigns import message_tokens
+from webapp.campaigns.models import Campaign, Message, Upload
+from webapp.composing.addresses import parse_mailbox
+from webapp.composing.letter import Address, Attachment, Letter
+from webapp.core import blobs, secrets
+from webapp.core.db import db
+from webapp.core.ids import base32
+from webapp.message_templates.models import Format, MessageTemplateVersion
+from webapp.message_templates.rendering import Rendered, Source
+from webapp.senders.models import Sender
+
+UNSUBSCRIBE = "unsubscribe"
+VIEW = "view"
+BOUNCE = "bounce"
+MESSAGE_ID = "message-id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stationery:
+    """What all messages of a campaign share.
+
+    Attributes
+    ----------
+    source
+        The frozen message template; ``None`` where each message keeps its own bodies.
+    base_url
+        What relative links in the message belong to.
+    public_url
+        The address of this installation, for unsubscribe links.
+    bounce_address
+        Where bounces go; the message's token is put into it (VERP). May be empty.
+    list_id
+        Identifies the recipient table (RFC 2919); empty for single messages.
+    key
+        Signs the tokens of messages.
+    """
+
+    source: Source | None
+    base_url: str
+    public_url: str
+    from_: Address
+    reply_to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    bounce_address: str = ""
+    list_id: str = ""
+    key: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What composing needs of one message row."""
+
+    public_id: uuid.UUID
+    address: str
+    name: str
+    row_values: Mapping[str, Any]
+    message_id_header: str
+    dated_at: datetime
+    bodies: Mapping[str, Any] | None = None
+
+
+def source_of(version: MessageTemplateVersion) -> Source:
+    """Return what a version says, as rendering takes it.
+
+    Examples
+    --------
+    >>> source_of(MessageTemplateVersion(format=Format.TEXT, subject="S", text="a"))
+    Source(format='text', subject='S', text='a', html='')
+    """
+    text, html = version.text or "", version.html or ""
+    if version.format == Format.MARKDOWN:
+        return Source("markdown", version.subject or "", html or text)
+    return Source(version.format.value, version.subject or "", text, html)
+
+
+def token_key() -> bytes:
+    """Return the key that signs the tokens of messages."""
+    settings = current_app.config["POSTROOM"]
+    return secrets.derive(settings.secret_key, "message tokens")
+
+
+def snapshot_of(sender: Sender) -> dict[str, Any]:
+    """Return what a campaign keeps of its sender at launch; no secret."""
+    kept = ("name", "from_name", "from_address", "reply_to", "bounce_address")
+    return {
+        "kind": sender.kind.value,
+        **{name: getattr(sender, name) for name in kept},
+        "queue_lifetime": sender.queue_lifetime,
+    }
+
+
+def stationery_of(campaign: Campaign) -> Stationery:
+    """Return what the messages of a campaign share; reads the database."""
+    sender = campaign.sender_snapshot
+    if not sender and campaign.sender:
+        sender = snapshot_of(campaign.sender)
+    version = campaign.message_template_version
+    if version is None and campaign.message_template:
+        version = campaign.message_template.versions[0]
+    public_url = current_app.config["POSTROOM"].base_url
+    reply_to = campaign.reply_to or sender.get("reply_to", "")
+    return Stationery(
+        source=source_of(version) if version else None,
+        base_url=campaign.base_url or public_url,
+        public_url=public_url,
+        from_=Address(sender.get("from_name", ""), sender.get("from_address", "")),
+        reply_to=_mailboxes([reply_to] if reply_to else []),
+        cc=_mailboxes(campaign.cc),
+        bcc=_mailboxes(campaign.bcc),
+        headers=tuple((str(k), str(v)) for k, v in campaign.headers.items()),
+        attachments=attachments_of(campaign.attachments),
+        bounce_address=sender.get("bounce_address", ""),
+        list_id=_list_id(campaign, sender.get("from_address", "")),
+        key=token_key(),
+    )
+
+
+def stationery_of_single(message: Message, sender: Sender) -> Stationery:
+    """Return what a message without a campaign says about itself."""
+    bodies = message.bodies or {}
+    public_url = current_app.config["POSTROOM"].base_url
+    from_ = Address(sender.from_name, sender.from_address)
+    if bodies.get("from"):
+        from_ = parse_mailbox(bodies["from"])
+    reply_to = bodies.get("reply_to") or ([sender.reply_to] if sender.reply_to else [])
+    headers = [(str(k), str(v)) for k, v in bodies.get("headers", {}).items()]
+    if bodies.get("envelope_from") is not None:
+        headers.append(("Return-Path", f"<{bodies['envelope_from']}>"))
+    return Stationery(
+        source=None,
+        base_url=public_url,
+        public_url=public_url,
+        from_=from_,
+        reply_to=_mailboxes(reply_to),
+        cc=_mailboxes(bodies.get("cc", [])),
+        bcc=_mailboxes(bodies.get("bcc", [])),
+        headers=tuple(headers),
+        attachments=attachments_of(bodies.get("attachments", [])),
+        bounce_address=sender.bounce_address,
+        key=token_key(),
+    )
+
+
+def row_of(message: Message) -> Row:
+    """Return what composing needs of a message."""
+    return Row(
+        public_id=message.public_id,
+        address=message.address,
+        name=message.name,
+        row_values=message.row_values,
+        message_id_header=message.message_id_header,
+        dated_at=message.dated_at or message.created_at,
+        bodies=message.bodies,
+    )
+
+
+def message_id_of(key: bytes, public_id: uuid.UUID, from_address: str) -> str:
+    """Return the Message-ID, fixed before the first attempt (RFC 5322 3.6.4)."""
+    domain = from_address.rpartition("@")[2] or "localhost"
+    return f"<{message_tokens.sign(key, public_id, MESSAGE_ID)}@{domain}>"
+
+
+def values_of(stationery: Stationery, row: Row) -> dict[str, object]:
+    """Return what placeholders stand for in one message: its cells and our names."""
+    return {
+        **row.row_values,
+        "unsubscribe_url": public_link(stationery, row.public_id, UNSUBSCRIBE),
+        "view_url": public_link(stationery, row.public_id, VIEW),
+    }
+
+
+def public_link(stationery: Stationery, public_id: uuid.UUID, purpose: str) -> str:
+    """Return the address of a public page about one message: ``/u/…`` or ``/v/…``."""
+    token = message_tokens.sign(stationery.key, public_id, purpose)
+    return f"{stationery.public_url}/{purpose[0]}/{token}"
+
+
+def letter_of(stationery: Stationery, row: Row, rendered: Rendered | None) -> Letter:
+    """Return one message, ready to be composed.
+
+    Parameters
+    ----------
+    rendered
+        ``None`` for a message that keeps its own bodies.
+    """
+    bodies = row.bodies or {}
+    if rendered is None:
+        rendered = Rendered(
+            bodies.get("subject", ""), bodies.get("text", ""), bodies.get("html")
+        )
+    own = {name.lower() for name, _ in stationery.headers}
+    extra = [
+        pair for pair in _list_headers(stationery, row) if pair[0].lower() not in own
+    ]
+    to = bodies.get("to")
+    return Letter(
+        from_=stationery.from_,
+        to=_mailboxes(to) if to is not None else (Address(row.name, row.address),),
+        cc=stationery.cc,
+        bcc=stationery.bcc,
+        reply_to=stationery.reply_to,
+        subject=rendered.subject,
+        text=rendered.text or None if rendered.html else rendered.text,
+        html=rendered.html,
+        headers=(*stationery.headers, *extra),
+        attachments=stationery.attachments,
+        message_id=row.message_id_header,
+        date=row.dated_at,
+        envelope_from=_envelope_from(stationery, row),
+    )
+
+
+def attachments_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:
+    """Return the files that go along; each names its upload's content by SHA-256."""
+    return tuple(
+        Attachment(
+            filename=one.get("filename", ""),
+            content=b"".join(blobs.read(one["sha256"])),
+            content_type=one.get("content_type") or "application/octet-stream",
+            content_id=one.get("content_id") or None,
+        )
+        for one in listed
+    )
+
+
+def attachment_entry(upload: Upload, content_id: str = "") -> dict[str, Any]:
+    """Return how a campaign or message lists an upload among its attachments."""
+    return {
+        "filename": upload.file_name,
+        "content_type": upload.content_type,
+        "sha256": upload.sha256,
+        "size": upload.size,
+        "content_id": content_id,
+    }
+
+
+def _list_headers(stationery: Stationery, row: Row) -> list[tuple[str, str]]:
+    """Return what a mailing to many has to carry (RFC 2369, RFC 2919, RFC 8058)."""
+    if not stationery.list_id:
+        return []
+    token = message_tokens.sign(stationery.key, row.public_id, UNSUBSCRIBE)
+    to = (stationery.reply_to or (stationery.from_,))[0].addr
+    by_mail = f"mailto:{quote(to, safe='@')}?subject=unsubscribe%20{token}"
+    by_web = public_link(stationery, row.public_id, UNSUBSCRIBE)
+    return [
+        ("List-Unsubscribe", f"<{by_web}>, <{by_mail}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Id", f"<{stationery.list_id}>"),
+        ("Feedback-ID", f"{stationery.list_id.partition('.')[0]}:postroom"),
+    ]
+
+
+def _list_id(campaign: Campaign, from_address: str) -> str:
+    table = campaign.recipient_table
+    domain = from_address.rpartition("@")[2] or "localhost"
+    return f"{base32(table.public_id)}.{domain}" if table else ""
+
+
+def _envelope_from(stationery: Stationery, row: Row) -> str | None:
+    local, at, domain = stationery.bounce_address.rpartition("@")
+    if not at:
+        return None
+    token = message_tokens.sign(stationery.key, row.public_id, BOUNCE)
+    return f"{local}+{token}@{domain}" if len(local) + len(token) < 64 else None  # noqa: PLR2004 - octets of a local part, RFC 5321 4.5.3.1.1
+
+
+def _mailboxes(listed: Iterable[str]) -> tuple[Address, ...]:
+    return tuple(parse_mailbox(one) for one in listed)
+
+
+def upload_of(public_id: uuid.UUID) -> Upload | None:
+    """Return an upload by its public id."""
+    found: Upload | None = db.session.scalar(
+        db.select(Upload).where(Upload.public_id == public_id)
+    )
+    return found

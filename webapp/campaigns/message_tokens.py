@@ -1,0 +1,48 @@
+"""Short signed names of a message: in its Message-ID, bounce address and public links.
+
+A token is the message's public id in base32, the key's id, and a MAC of both and the
+purpose: 38 characters, of a local part's 64 (RFC 5321 4.5.3.1.1). Whoever shows a valid
+one has seen that message; nothing else ties a mail to it.
+"""
+
+import base64
+import hashlib
+import hmac
+import uuid
+
+from webapp.core.ids import BASE32_LENGTH, base32, from_base32
+
+KEY_ID = "a"
+MAC_LENGTH = 11
+
+
+def sign(key: bytes, public_id: uuid.UUID, purpose: str) -> str:
+    """Return the token of a message for one purpose.
+
+    Examples
+    --------
+    >>> token = sign(b"key", uuid.UUID(int=7), "unsubscribe")
+    >>> len(token), read(b"key", token.upper(), "unsubscribe")
+    (38, UUID('00000000-0000-0000-0000-000000000007'))
+    >>> read(b"key", token, "bounce"), read(b"key", token[:-1] + "-", "unsubscribe")
+    (None, None)
+    """
+    body = base32(public_id) + KEY_ID
+    return body + _mac(key, body, purpose)
+
+
+def read(key: bytes, token: str, purpose: str) -> uuid.UUID | None:
+    """Return the public id of the message whose token this is, or None."""
+    token = token.lower()
+    body, mac = token[: BASE32_LENGTH + 1], token[BASE32_LENGTH + 1 :]
+    if not token.isascii() or not hmac.compare_digest(mac, _mac(key, body, purpose)):
+        return None
+    try:
+        return from_base32(body[:BASE32_LENGTH])
+    except ValueError:
+        return None
+
+
+def _mac(key: bytes, body: str, purpose: str) -> str:
+    digest = hmac.new(key, f"{purpose}:{body}".encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest).decode().lower()[:MAC_LENGTH]

@@ -1,0 +1,150 @@
+"""The one door for a campaign's state: a conditional update that only one caller wins.
+
+Everything that changes a state goes through `move`, so two operators, a worker and the
+circuit breaker at the same moment end with one of them winning and the others told.
+"""
+
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from flask import g, has_request_context
+
+from webapp.campaigns.models import Campaign, CampaignEvent, Message
+from webapp.campaigns.states import State, Status, before
+from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import NotFound, Refused
+from webapp.core.words import _
+
+TICKET_ROWS = 500
+MAX_TICKETS = 8
+UNFINISHED = (Status.PENDING, Status.SENDING, Status.DEFERRED)
+
+
+def move(
+    campaign_id: int,
+    new: State,
+    *guards: Any,
+    kind: str,
+    words: str = "",
+    **values: Any,
+) -> bool:
+    """Bring a campaign to another state, within the caller's transaction.
+
+    Parameters
+    ----------
+    guards
+        Further conditions on the campaign, besides the table of moves.
+    kind, words
+        The line of the campaign's own history.
+    values
+        Columns that change with the state.
+
+    Returns
+    -------
+    bool
+        Whether it moved; false when its state does not allow it (any more).
+    """
+    won = db.session.execute(
+        sa.update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.state.in_(before(new)), *guards)
+        .values(state=new, updated_at=now(), **values)
+        .execution_options(synchronize_session=False)
+    )
+    if not won.rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        return False
+    note(campaign_id, kind, words)
+    db.session.expire_all()
+    return True
+
+
+def note(campaign_id: int, kind: str, words: str = "") -> None:
+    """Add a line to a campaign's own history."""
+    actor = actor_name()
+    event = CampaignEvent(campaign_id=campaign_id, kind=kind, actor=actor, words=words)
+    db.session.add(event)
+    db.session.flush()
+
+
+def actor_name() -> str:
+    """Return who acts, as timelines show it; empty for the program itself."""
+    who = g.get("actor") if has_request_context() else None
+    return who.name if who else ""
+
+
+def refuse(campaign_id: int) -> NoReturn:
+    """Say why a move did not happen.
+
+    Raises
+    ------
+    NotFound
+        If there is no such campaign.
+    Refused
+        With the state that it is in by now.
+    """
+    db.session.rollback()
+    state = db.session.scalar(
+        sa.select(Campaign.state).where(Campaign.id == campaign_id)
+    )
+    if state is None:
+        raise NotFound(_("There is no such campaign."))
+    raise Refused(
+        _("The campaign is %(state)s, so this is not possible now.", state=state.value)
+    )
+
+
+def finish_if_done(campaign_id: int) -> bool:
+    """Finish a campaign of which no message is left to be sent; owns its commit."""
+    left = (
+        sa.select(Message.id)
+        .where(Message.campaign_id == campaign_id, Message.status.in_(UNFINISHED))
+        .exists()
+    )
+    done = move(
+        campaign_id,
+        State.FINISHED,
+        Campaign.state == State.SENDING,
+        ~left,
+        kind="finished",
+        finished_at=now(),
+    )
+    db.session.commit()
+    return done
+
+
+def pause_for(campaign_id: int, words: str) -> bool:
+    """Pause a campaign for what happened to it (the breaker); owns its commit."""
+    done = move(
+        campaign_id, State.PAUSED, kind="paused", words=words, pause_reason=words[:500]
+    )
+    db.session.commit()
+    return done
+
+
+def wake_tickets(campaign_id: int, rows: int) -> int:
+    """Wake workers for a campaign whose rows are due; owns its commit.
+
+    A ticket is "up to 500 due rows of this campaign"; any number of them is harmless.
+    The generation in the id keeps a finished job of the same id from hiding a new one.
+    """
+    count = max(1, min(MAX_TICKETS, -(-rows // TICKET_ROWS)))
+    last = db.session.scalar(
+        sa.update(Campaign)
+        .where(Campaign.id == campaign_id)
+        .values(generation=Campaign.generation + count)
+        .returning(Campaign.generation)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    if last is None:
+        return 0
+    for generation in range(last - count + 1, last + 1):
+        queue.wake(
+            "delivery.ticket",
+            campaign_id,
+            generation,
+            lane=queue.Lane.CAMPAIGNS,
+            unique=f"ticket-{campaign_id}-{generation}",
+        )
+    return count
