@@ -9,13 +9,17 @@ BIN := $(VENV)/bin
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/stamp-run: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+# A half-made environment (Debian without python3-venv leaves one) is made anew.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Postroom needs Python 3.11 or newer; name one with PYTHON=python3.12."; exit 1; }
+	@echo "Making the virtual environment $(VENV), a minute the first time ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Install the package python3-venv first (apt install python3-venv)."; exit 1; }
 
-$(VENV)/stamp-dev: requirements.txt requirements-dev.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/stamp-run: requirements.txt | $(BIN)/pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/stamp-dev: requirements.txt requirements-dev.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/stamp-run
 
