@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
 from flask import Flask, has_request_context, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
+
+Row = TypeVar("Row")
 
 BUSY_MS = 15_000
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
@@ -122,6 +124,16 @@ def reading() -> Iterator[None]:
         _reading.reset(token)
 
 
+def read_alone(query: sa.Select[Row]) -> Row | None:
+    """Return one row, detached, read in a short transaction of its own.
+
+    For what each request asks before its work: with the transaction of the request
+    itself, a slow upload would hold up every other writer of SQLite.
+    """
+    with reading(), Session(db.engine) as session:
+        return session.scalar(query)
+
+
 def _only_reads() -> bool:
     if has_request_context() and request.method in {"GET", "HEAD", "OPTIONS"}:
         return True
@@ -170,5 +182,6 @@ __all__ = [
     "enum_of",
     "init_app",
     "prepare_sqlite",
+    "read_alone",
     "reading",
 ]

@@ -140,6 +140,14 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+_KEY_PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A text of your own: under the same key the effect happens once.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+
+
 def _describe(app: Flask, rule: Rule, what: Operation, method: str) -> dict[str, Any]:
     view = app.view_functions[rule.endpoint]
     text = inspect.getdoc(view) or ""
@@ -149,7 +157,11 @@ def _describe(app: Flask, rule: Rule, what: Operation, method: str) -> dict[str,
         "operationId": f"{rule.endpoint.replace('.', '_')}_{method.lower()}",
         "tags": [rule.endpoint.split(".")[0].removesuffix("_api")],
         "summary": " ".join(summary.split()),
-        "parameters": [*_path_parameters(rule), *_query_parameters(what)],
+        "parameters": [
+            *_path_parameters(rule),
+            *_query_parameters(what),
+            *([_KEY_PARAMETER] if getattr(view, "idempotent", False) else []),
+        ],
         "responses": _responses(what),
     }
     if description or scope:

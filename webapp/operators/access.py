@@ -40,10 +40,14 @@ SCOPES_OF: dict[Role, frozenset[Scope]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """Who acts in this request: an operator by a session or by a token."""
+    """Who acts in this request: an operator by a session or by a token.
+
+    The row of the operator is read only: it was read in a session of its own.
+    """
 
     operator: Operator
     scopes: frozenset[Scope]
+    session_id: int | None = None
     token_id: int | None = None
 
     @property
@@ -128,11 +132,12 @@ def _who() -> Actor | None:
             return None
         allowed = SCOPES_OF[token.operator.role]
         scopes = allowed & {Scope(scope) for scope in token.scopes}
-        return Actor(token.operator, frozenset(scopes), token.id)
+        return Actor(token.operator, frozenset(scopes), token_id=token.id)
     session = sessions.of_request()
     if session is None:
         return None
-    return Actor(session.operator, SCOPES_OF[session.operator.role])
+    allowed = SCOPES_OF[session.operator.role]
+    return Actor(session.operator, allowed, session_id=session.id)
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

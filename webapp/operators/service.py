@@ -13,6 +13,7 @@ from webapp.operators.models import Operator, Role, SignInFailure
 
 FREE_TRIES = 5
 WINDOW = timedelta(minutes=15)
+LAST_DOUBLING = 20
 WRONG = "The e-mail or the password is not right."
 
 
@@ -115,7 +116,8 @@ def _wait(key: str, free: int) -> int:
     failures, last = db.session.execute(query).one()
     if failures < free:
         return 0
-    wait = min(2 ** (failures - free), int(WINDOW.total_seconds()))
+    longest = int(WINDOW.total_seconds())
+    wait = min(1 << min(int(failures) - free, LAST_DOUBLING), longest)
     elapsed = int((now() - last).total_seconds())
     return max(0, wait - elapsed)
 

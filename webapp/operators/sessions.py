@@ -6,13 +6,15 @@ in the cookie.
 
 import ipaddress
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
-from flask import Flask, g, request, session
+from flask import Flask, request, session
+from sqlalchemy.orm import joinedload
 
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, read_alone
 from webapp.core.secrets import token_hash
 from webapp.operators.models import Operator, OperatorSession
 
@@ -66,19 +68,31 @@ def of_request() -> OperatorSession | None:
     token = session.get(KEY)
     if not token:
         return None
-    row = db.session.scalar(
-        sa.select(OperatorSession).where(
-            OperatorSession.token_hash == token_hash(str(token)),
-            OperatorSession.revoked_at.is_(None),
-            OperatorSession.last_seen_at > now() - IDLE,
-            OperatorSession.created_at > now() - LIFETIME,
-        )
+    row = read_alone(
+        sa.select(OperatorSession)
+        .options(joinedload(OperatorSession.operator))
+        .where(OperatorSession.token_hash == token_hash(str(token)), *_live())
     )
     if row is None or row.operator.disabled_at is not None:
         return None
-    g.operator_session = row
     _touch(row)
     return row
+
+
+def live(operator_id: int) -> Sequence[OperatorSession]:
+    """Return the live sessions of an operator, the one seen last first."""
+    mine = sa.select(OperatorSession).where(
+        OperatorSession.operator_id == operator_id, *_live()
+    )
+    return db.session.scalars(mine.order_by(OperatorSession.last_seen_at.desc())).all()
+
+
+def _live() -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        OperatorSession.revoked_at.is_(None),
+        OperatorSession.last_seen_at > now() - IDLE,
+        OperatorSession.created_at > now() - LIFETIME,
+    )
 
 
 def address_prefix(address: str | None) -> str:

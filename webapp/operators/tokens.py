@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask import request
+from sqlalchemy.orm import joinedload
 
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, read_alone
 from webapp.core.secrets import token_hash
 from webapp.operators.models import ApiToken, Operator
 
@@ -44,8 +45,10 @@ def of_request() -> ApiToken | None:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.startswith(PREFIX):
         return None
-    token = db.session.scalar(
-        sa.select(ApiToken).where(
+    token = read_alone(
+        sa.select(ApiToken)
+        .options(joinedload(ApiToken.operator))
+        .where(
             ApiToken.token_hash == token_hash(text.strip()),
             ApiToken.revoked_at.is_(None),
         )
