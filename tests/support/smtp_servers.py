@@ -3,11 +3,11 @@
 ``RecordingServer`` runs in threads of the test's own process on a free loopback port,
 and keeps every copy that it took; workers in other processes reach it like any server.
 
->>> with RecordingServer() as server:                          # doctest: +SKIP
-...     server.answer("rcpt:bob@example.org", "550 5.1.1 No such user")
-...     server.answer("dot", "451 4.3.0 Later", "250 2.0.0 Ok")
-...     …                      # send to 127.0.0.1 port server.port
-...     server.copies()        # Counter({"ada@example.org": 1}): the ledger
+    with RecordingServer() as server:
+        server.answer("rcpt:bob@example.org", "550 5.1.1 No such user")
+        server.answer("dot", "451 4.3.0 Later", "250 2.0.0 Ok")
+        …                      # send to 127.0.0.1 port server.port
+        server.copies()        # Counter({"ada@example.org": 1}): the ledger
 
 ``answer(step, *answers)`` scripts what comes next at a step: each answer once, then the
 usual yes. With ``always=True`` the last answer stays. Steps, in the order of a session:
@@ -171,9 +171,7 @@ class RecordingServer:
 
     def said(self) -> list[str]:
         """Return the verbs of all commands, in order."""
-        return [
-            command.split(" ")[0].split(":")[0].upper() for command in self.commands
-        ]
+        return [command.partition(" ")[0].upper() for command in self.commands]
 
     def opened(self, connection: socket.socket) -> None:
         """Note an open connection, to be closed at the end."""
@@ -250,7 +248,7 @@ class _Session:
 
     def _command(self, line: str) -> None:
         self.server.commands.append(line)
-        verb = line.split(" ", maxsplit=1)[0].split(":", maxsplit=1)[0].upper()
+        verb = line.partition(" ")[0].upper()
         {
             "EHLO": self._ehlo,
             "STARTTLS": self._starttls,
