@@ -79,6 +79,9 @@ class RecordingServer:
         (login, password). With them AUTH is offered and required.
     extensions
         What EHLO offers besides; leave STARTTLS to ``tls``.
+    slipped_in
+        Octets that somebody on the way adds in the clear behind the go-ahead of
+        STARTTLS.
     """
 
     tls: ssl.SSLContext | None = None
@@ -86,6 +89,7 @@ class RecordingServer:
     credentials: tuple[str, str] | None = None
     mechanisms: str = "PLAIN LOGIN"
     extensions: Sequence[str] = EXTENSIONS
+    slipped_in: bytes = b""
     host: str = "127.0.0.1"
     port: int = 0
     mails: list[Received] = field(default_factory=list)
@@ -176,7 +180,6 @@ class RecordingServer:
     def opened(self, connection: socket.socket) -> None:
         """Note an open connection, to be closed at the end."""
         with self.lock:
-            self.connections += 1
             self._open.add(connection)
 
     def closed(self, connection: socket.socket) -> None:
@@ -198,6 +201,7 @@ class _Session:
 
     def run(self) -> None:
         """Speak until somebody hangs up."""
+        self.server.connections += 1
         self.server.opened(self.connection)
         try:
             if self.server.implicit:
@@ -274,6 +278,9 @@ class _Session:
         self._reply("\n".join(lines), "ehlo")
 
     def _starttls(self, _: str) -> None:
+        if self.server.slipped_in:
+            self.connection.sendall(b"220 Go ahead\r\n" + self.server.slipped_in)
+            raise _Hangup
         if self._reply("220 2.0.0 Go ahead", "starttls").startswith("220"):
             self._secure()
             self.reader = self.connection.makefile("rb")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.core.clock import now
 from webapp.core.db import Base, enum_of
 from webapp.core.ids import uuid7
+from webapp.senders.server import Security
 
 
 class TransportKind(StrEnum):
@@ -19,14 +20,6 @@ class TransportKind(StrEnum):
     SMTP = "smtp"
     PRACTICE = "practice"
     DRY_RUN = "dry_run"
-
-
-class Security(StrEnum):
-    """How the connection is protected."""
-
-    TLS = "tls"
-    STARTTLS = "starttls"
-    NONE = "none"
 
 
 class Sender(Base):

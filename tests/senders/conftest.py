@@ -1,0 +1,45 @@
+"""A recording server, and transports to it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.smtp_servers import RecordingServer
+from webapp.core.net import PrivateHosts
+from webapp.senders.server import Security, Server
+from webapp.senders.smtp import SmtpTransport
+
+LOOPBACK = PrivateHosts.parse("127.0.0.1, ::1, localhost")
+Open = Callable[..., SmtpTransport]
+
+
+@pytest.fixture
+def server() -> Iterator[RecordingServer]:
+    """A recording server without TLS or sign-in."""
+    with RecordingServer() as running:
+        yield running
+
+
+@pytest.fixture
+def transport_to() -> Iterator[Open]:
+    """Open transports that are closed after the test."""
+    with ExitStack() as stack:
+
+        def open_to(
+            port: int,
+            security: Security = Security.NONE,
+            host: str = "127.0.0.1",
+            dot_seconds: float = 5,
+            **how: str,
+        ) -> SmtpTransport:
+            return stack.enter_context(
+                SmtpTransport(
+                    Server(host, port, security, **how),
+                    LOOPBACK,
+                    seconds=5,
+                    dot_seconds=dot_seconds,
+                )
+            )
+
+        yield open_to

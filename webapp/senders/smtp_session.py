@@ -1,0 +1,342 @@
+"""One SMTP connection up to the point where messages can be offered (RFC 5321).
+
+Written by hand on our pinned, verified socket, because who knows *when* a connection
+broke knows whether a message may have been accepted, and because a library that
+believes itself clever (falling back from STARTTLS, echoing banners, verifying nothing)
+is one to fear.
+
+    connect() ─▶ secure() ─▶ sign_in() ─▶ command() …
+
+Each step raises `Unwell` with words; the socket is closed then.
+"""
+
+import base64
+import contextlib
+import ssl
+from collections.abc import Iterator
+
+from webapp.core import net
+from webapp.core.net import NetError, NetTrouble, PrivateHosts
+from webapp.senders.outcome import Trouble
+from webapp.senders.server import Security, Server
+from webapp.senders.smtp_reply import Lost, Reply, parse_reply, printable
+
+_MAX_LINE = 4096  # octets; RFC 5321 4.5.3.1.5 asks for 512
+_MAX_LINES = 200
+_CHUNK = 262_144
+_SEND_SECONDS = 180.0  # for each chunk, RFC 5321 4.5.3.2.5
+
+
+class Unwell(Exception):
+    """The server cannot be used just now; no message was offered.
+
+    Attributes
+    ----------
+    words
+        One sentence of ours, never the server's greeting.
+    reply
+        What the server answered, once it had shown that it speaks SMTP.
+    """
+
+    def __init__(
+        self, trouble: Trouble, words: str, reply: Reply | None = None
+    ) -> None:
+        super().__init__(words)
+        self.trouble = trouble
+        self.words = words
+        self.reply = reply
+
+
+class SmtpSession:
+    """One connection to one server.
+
+    Parameters
+    ----------
+    server
+        Where to, and as whom.
+    allowed
+        The private hosts that may be spoken to.
+    seconds
+        How long a reply may take.
+    """
+
+    def __init__(
+        self, server: Server, allowed: PrivateHosts, seconds: float = net.READ_SECONDS
+    ) -> None:
+        self.server = server
+        self.extensions: dict[str, str] = {}
+        self._allowed = allowed
+        self._seconds = seconds
+        self._buffer = b""
+        self._lines: list[bytes] = []
+
+    def open(self) -> None:
+        """Take all steps up to where messages can be offered.
+
+        Raises
+        ------
+        Unwell
+            If one of them fails.
+        """
+        self.connect()
+        self.secure()
+        self.sign_in()
+
+    def connect(self) -> None:
+        """Connect, with TLS at once where it is implicit, and read the greeting.
+
+        Raises
+        ------
+        Unwell
+            With trouble ``network`` or ``tls``.
+        """
+        try:
+            pinned = net.resolve(self.server.host, self.server.port, self._allowed)
+            seconds = min(self._seconds, net.CONNECT_SECONDS)
+            self._socket = net.connect(
+                pinned, connect_seconds=seconds, read_seconds=self._seconds
+            )
+        except NetError as error:
+            raise Unwell(_trouble(error), error.words) from None
+        with self._closing_on_failure("It did not greet us as a mail server does."):
+            if self.server.security is Security.TLS:
+                self._start_tls()
+            greeting = self.read_reply()
+            if greeting.code != 220:  # noqa: PLR2004 - RFC 5321 3.1
+                words = f"{self.server.host} takes no connections just now."
+                raise Unwell(Trouble.NETWORK, words)
+
+    def secure(self) -> None:
+        """Say EHLO, and start TLS where that is required.
+
+        Raises
+        ------
+        Unwell
+            With trouble ``tls`` where STARTTLS is required and not to be had.
+        """
+        with self._closing_on_failure("It hung up before the session began."):
+            self._hello()
+            if self.server.security is not Security.STARTTLS:
+                return
+            words = f"{self.server.host} does not offer STARTTLS. Nothing was sent."
+            if "STARTTLS" not in self.extensions:
+                raise Unwell(Trouble.TLS, words)
+            reply = self.command("STARTTLS")
+            if reply.code != 220:  # noqa: PLR2004 - RFC 3207 4
+                raise Unwell(Trouble.TLS, words, reply)
+            if self._buffer:
+                words = f"{self.server.host} spoke in the clear after STARTTLS."
+                raise Unwell(Trouble.TLS, words)
+            self._start_tls()
+            self._hello()
+
+    def sign_in(self) -> None:
+        """Authenticate, if there is a login (RFC 4954).
+
+        Raises
+        ------
+        Unwell
+            With trouble ``auth`` if the server will not have us.
+        """
+        if self.server.login is None:
+            return
+        with self._closing_on_failure("It hung up while we signed in."):
+            offered = self.extensions.get("AUTH", "").upper().split()
+            if "PLAIN" in offered:
+                reply = self._auth_plain()
+            elif "LOGIN" in offered:
+                reply = self._auth_login()
+            else:
+                words = f"{self.server.host} offers no way to sign in with a password."
+                raise Unwell(Trouble.AUTH, words)
+            if not reply.is_yes:
+                raise self._not_signed_in(reply)
+
+    def command(self, line: str) -> Reply:
+        """Send one command and return the reply.
+
+        Raises
+        ------
+        Lost
+            If the connection breaks.
+        ValueError
+            If the line could be read as two.
+        """
+        if not line.isprintable():
+            raise ValueError("A command must be one printable line.")
+        self._send(line.encode() + b"\r\n")
+        return self.read_reply()
+
+    def send(self, data: bytes) -> None:
+        """Send octets in chunks, each with its own time-out.
+
+        Raises
+        ------
+        Lost
+            If the connection breaks.
+        """
+        self._socket.settimeout(_SEND_SECONDS)
+        for start in range(0, len(data), _CHUNK):
+            self._send(data[start : start + _CHUNK])
+        self._socket.settimeout(self._seconds)
+
+    def has_spoken(self) -> bool:
+        """Say whether something came in that nobody has read: a reply, or the end."""
+        if self._buffer:
+            return True
+        self._socket.settimeout(0)
+        try:
+            self._buffer = self._socket.recv(8192)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        finally:
+            self._socket.settimeout(self._seconds)
+        return True
+
+    def read_reply(self, seconds: float | None = None) -> Reply:
+        """Read one reply, of any number of lines.
+
+        Raises
+        ------
+        Lost
+            If none comes in time, the connection breaks, or it is no reply.
+        """
+        self._socket.settimeout(self._seconds if seconds is None else seconds)
+        lines: list[bytes] = []
+        while len(lines) < _MAX_LINES:
+            line = self._read_line()
+            lines.append(line)
+            if line[3:4] != b"-":
+                return parse_reply(lines)
+        raise Lost("The server's answer does not end.")
+
+    def close(self) -> None:
+        """Say goodbye, without waiting for an answer."""
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(1)
+            self._socket.sendall(b"QUIT\r\n")
+        self.abort()
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    @contextlib.contextmanager
+    def _closing_on_failure(self, words: str) -> Iterator[None]:
+        """Turn a lost connection into `Unwell`, and leave no socket open."""
+        try:
+            yield
+        except Lost:
+            self.abort()
+            raise Unwell(Trouble.NETWORK, f"{self.server.host}: {words}") from None
+        except Unwell:
+            self.abort()
+            raise
+
+    def _hello(self) -> None:
+        """Say EHLO and note what is offered; HELO where that is not known."""
+        self.extensions = {}
+        name = self._own_name()
+        reply, lines = self._ehlo(name)
+        if not reply.is_yes:
+            reply = self.command(f"HELO {name}")
+            lines = []
+        if not reply.is_yes:
+            words = f"{self.server.host} refused our greeting."
+            raise Unwell(Trouble.NETWORK, words, reply)
+        for line in lines[1:]:
+            keyword, _, value = line.replace("AUTH=", "AUTH ", 1).partition(" ")
+            self.extensions[keyword.upper()] = value
+
+    def _ehlo(self, name: str) -> tuple[Reply, list[str]]:
+        """Say EHLO; return the reply and its lines, which `Reply` runs together."""
+        self._send(f"EHLO {name}\r\n".encode())
+        self._lines = []
+        reply = self.read_reply()
+        return reply, [printable(line[4:]) for line in self._lines]
+
+    def _own_name(self) -> str:
+        """Return our address as EHLO wants it: the packets say no less."""
+        address = str(self._socket.getsockname()[0])
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+    def _start_tls(self) -> None:
+        """Put verified TLS on the socket."""
+        try:
+            context = net.tls_context(self.server.ca_pem or None)
+            self._socket = net.start_tls(self._socket, self.server.host, context)
+        except NetError as error:
+            raise Unwell(_trouble(error), error.words) from None
+
+    def _auth_plain(self) -> Reply:
+        """Authenticate with PLAIN (RFC 4616)."""
+        both = f"\0{self.server.login}\0{self.server.password or ''}"
+        return self.command(f"AUTH PLAIN {_base64(both)}")
+
+    def _auth_login(self) -> Reply:
+        """Authenticate with LOGIN, which old servers know alone."""
+        reply = self.command("AUTH LOGIN")
+        for word in (self.server.login or "", self.server.password or ""):
+            if reply.code != _GO_ON:
+                return reply
+            reply = self.command(_base64(word))
+        return reply
+
+    def _not_signed_in(self, reply: Reply) -> Unwell:
+        """Return what to raise when AUTH was answered with no."""
+        if reply.code // 100 == 4:  # noqa: PLR2004 - RFC 5321 4.2.1
+            words = f"{self.server.host} cannot check the password just now."
+            return Unwell(Trouble.NETWORK, words, self._without_secrets(reply))
+        words = f"{self.server.host} does not accept this login and password."
+        return Unwell(Trouble.AUTH, words, self._without_secrets(reply))
+
+    def _without_secrets(self, reply: Reply) -> Reply:
+        """Return a reply in which the server does not repeat our password."""
+        text = reply.text
+        password = self.server.password or ""
+        both = f"\0{self.server.login}\0{password}"
+        for secret in (password, _base64(password), _base64(both)):
+            if secret:
+                text = text.replace(secret, "•••")
+        return Reply(reply.code, reply.enhanced, text)
+
+    def _send(self, data: bytes) -> None:
+        """Send octets."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise Lost("The connection broke.") from error
+
+    def _read_line(self) -> bytes:
+        """Return one line without its end."""
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > _MAX_LINE:
+                raise Lost("The server's answer is no SMTP.")
+            try:
+                received = self._socket.recv(8192)
+            except TimeoutError as error:
+                raise Lost("The server did not answer in time.") from error
+            except OSError as error:
+                raise Lost("The connection broke.") from error
+            if not received:
+                raise Lost("The server hung up.")
+            self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        self._lines.append(line := line.removesuffix(b"\r"))
+        return line
+
+
+_GO_ON = 334  # RFC 4954 4
+
+
+def _trouble(error: NetError) -> Trouble:
+    """Return what ails a server that a connection could not be made to."""
+    return Trouble.TLS if error.kind is NetTrouble.TLS else Trouble.NETWORK
+
+
+def _base64(text: str) -> str:
+    """Return UTF-8 in base64."""
+    return base64.b64encode(text.encode()).decode()
