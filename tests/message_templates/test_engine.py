@@ -25,7 +25,7 @@ def html_of(source: str, **values: object) -> str:
 
 
 def markdown_of(source: str, **values: object) -> Rendered:
-    made = Engine().render(Source("markdown", "s", source), values, BASE)
+    made = Engine().render(Source("markdown", "s", html=source), values, BASE)
     assert isinstance(made, Rendered), made
     return made
 
@@ -105,7 +105,7 @@ def test_branches_and_loops_reach_markdown_as_written() -> None:
 def test_rows_with_other_branches_get_their_own_words() -> None:
     engine = Engine()
     source = Source(
-        "markdown", "s", "{% if vip %}**V**{% else %}*n*{% endif %} {{ a }}"
+        "markdown", "s", html="{% if vip %}**V**{% else %}*n*{% endif %} {{ a }}"
     )
     texts = [
         engine.render(source, {"vip": vip, "a": at}, BASE)
@@ -149,6 +149,16 @@ def test_given_text_part_is_kept() -> None:
     made = Engine().render(source, {"n": 1}, BASE)
     assert isinstance(made, Rendered)
     assert made.text == "only 1"
+
+
+def test_preview_text_is_hidden_in_the_html_and_not_in_the_text() -> None:
+    source = Source(
+        "markdown", "s", html="Body {{ n }}", preview_text="<{{ n }}> & more"
+    )
+    made = Engine().render(source, {"n": "<b>"}, BASE)
+    assert isinstance(made, Rendered)
+    assert "&lt;&lt;b&gt;&gt; &amp; more</div>" in (made.html or "")
+    assert made.text == "Body <b>\n"
 
 
 def test_style_rules_are_inlined_and_kept() -> None:

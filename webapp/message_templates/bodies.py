@@ -4,6 +4,7 @@ All of it works on skeletons (see `webapp.message_templates.skeleton`), so no va
 a recipient is ever read as Markdown, HTML or CSS.
 """
 
+import html
 import re
 
 import css_inline
@@ -38,6 +39,7 @@ hr { margin: 24px 0; border: 0; border-top: 1px solid #dfe3e5; }
 _LAYOUT_END = "</div>\n</body>\n</html>\n"
 
 _LINK = re.compile("\\[(?P<label>[^\\]]*)\\]\\(<?(?P<url>\ufdd2[0-9]+\ufdd1)>?[^)]*\\)")
+_BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
 _BLANK = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
@@ -86,7 +88,12 @@ def markdown_to_html(text: str) -> str:
     >>> "<p>Hello <strong>Ada</strong></p>" in markdown_to_html("Hello **Ada**")
     True
     """
-    return f"{_LAYOUT}{_MARKDOWN.render(text)}{_LAYOUT_END}"
+    return f"{_LAYOUT}{markdown_body(text)}{_LAYOUT_END}"
+
+
+def markdown_body(text: str) -> str:
+    """Return Markdown as HTML without a layout."""
+    return str(_MARKDOWN.render(text))
 
 
 def with_inlined_styles(text: str) -> str:
@@ -106,6 +113,25 @@ def with_inlined_styles(text: str) -> str:
         )
     except (css_inline.InlineError, ValueError):
         return text
+
+
+def with_preview_text(skeleton: str, preview: str) -> str:
+    """Put the preview text at the start of the body, where only inbox lists show it.
+
+    Examples
+    --------
+    >>> with_preview_text("<body><p>x</p></body>", "a & b")[:21]
+    '<body><div style="dis'
+    """
+    if not preview.strip():
+        return skeleton
+    hidden = (
+        '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">'
+        f"{html.escape(preview)}</div>"
+    )
+    body = _BODY.search(skeleton)
+    at = body.end() if body else 0
+    return skeleton[:at] + hidden + skeleton[at:]
 
 
 def html_to_text(text: str) -> str:

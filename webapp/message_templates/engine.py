@@ -19,6 +19,7 @@ from webapp.message_templates.bodies import (
     html_to_text,
     markdown_to_html,
     with_inlined_styles,
+    with_preview_text,
 )
 from webapp.message_templates.links import build_url
 from webapp.message_templates.reading import SourceError, allow, parse
@@ -33,6 +34,7 @@ from webapp.message_templates.skeleton import (
 from webapp.message_templates.source import (
     MAX_OUTPUT,
     MAX_SOURCE,
+    PART_WORDS,
     Link,
     Rendered,
     RenderFailure,
@@ -80,10 +82,10 @@ class Engine:
 
     Examples
     --------
-    >>> source = Source("markdown", "Hello {{ name }}", "See [plan](/p?n={{ name }})")
+    >>> source = Source("markdown", "Hi {{ name }}", html="[plan](/p?n={{ name }})")
     >>> made = Engine().render(source, {"name": "Ada"}, "https://a.example")
     >>> made.subject, made.text
-    ('Hello Ada', 'See plan: https://a.example/p?n=Ada\n')
+    ('Hi Ada', 'plan: https://a.example/p?n=Ada\n')
     """
 
     def __init__(self) -> None:
@@ -116,6 +118,8 @@ class Engine:
             return program.run(_context(values), base)
         except PartFailure as error:
             return error.failure
+        except Exception as error:  # noqa: BLE001 - a library stumbled over this HTML
+            return RenderFailure(_words(error), None, None, "html")
 
     def _program(self, source: Source) -> "_Program | RenderFailure":
         program = self._programs.get(source)
@@ -132,7 +136,7 @@ class Engine:
     def compiled(self, part: str, text: str, *, marked: bool) -> Template:
         """Compile one part for this engine, or raise `PartFailure`."""
         if len(text) > MAX_SOURCE:
-            words = f"The {part} is longer than {MAX_SOURCE // 1024} KB"
+            words = f"The {PART_WORDS[part]} is longer than {MAX_SOURCE // 1024} KB"
             raise PartFailure(RenderFailure(words, None, None, part))
         text = without_inner(text)
         try:
@@ -140,10 +144,10 @@ class Engine:
             return (self._marked if marked else self._plain).from_string(text)
         except (SourceError, TemplateSyntaxError) as error:
             line = error.line if isinstance(error, SourceError) else error.lineno
-            words = f"The {part} cannot be read: {error}"
+            words = f"The {PART_WORDS[part]} cannot be read: {error}"
             raise PartFailure(RenderFailure(words, None, line, part)) from error
         except (RecursionError, SyntaxError, MemoryError) as error:
-            words = f"The {part} is nested too deeply"
+            words = f"The {PART_WORDS[part]} is nested too deeply"
             raise PartFailure(RenderFailure(words, None, None, part)) from error
 
     def values(self) -> list[str]:
@@ -172,46 +176,45 @@ class _Program:
 
     def __init__(self, engine: Engine, source: Source) -> None:
         self._engine = engine
-        self._bodies: dict[str, _Body] = {}
-        self._to_html = _TO_HTML.get(source.format)
-        self._marked_part = "html" if source.format == "html" else "text"
-        self._subject = engine.compiled("subject", source.subject, marked=False)
-        self._text: Template | None = None
-        self._html: Template | None = None
-        if self._to_html:
-            marked = source.html if source.format == "html" else source.text
-            self._html = engine.compiled(self._marked_part, marked, marked=True)
-        if source.format == "text" or (source.format == "html" and source.text):
-            self._text = engine.compiled("text", source.text, marked=False)
+        self._bodies: dict[tuple[str, str], _Body] = {}
+        self._to_html = _TO_HTML.get(source.format, str)
+        marked = {"html", "preview_text"}
+        self._parts = {
+            part: engine.compiled(part, text, marked=part in marked)
+            for part, text in source.parts()
+        }
 
     def run(self, context: dict[str, object], base: str | None) -> Rendered:
-        subject = " ".join(_run(self._subject, context, "subject").splitlines())
-        text = _run(self._text, context, "text") if self._text else ""
-        html: str | None = None
+        made = {part: _run(one, context, part) for part, one in self._parts.items()}
+        subject = " ".join(made["subject"].splitlines())
+        text, html = made.get("text", ""), None
         links: list[Link] = []
-        if self._html and self._to_html:
-            marked = _run(self._html, context, self._marked_part)
-            body = self._bodies.get(marked) or self._body(marked, self._to_html)
+        if "html" in made:
+            body = self._body(made.get("preview_text", ""), made["html"])
             values = self._engine.values()
             links = [address.resolved(values, base) for address in body.addresses]
             new = [link.new for link in links]
             html = body.html.fill(values, new)
             text = text or body.text.fill(values, new)
-        for part, made in (("text", text), ("html", html or "")):
-            if len(made) > MAX_OUTPUT:
+        for part, done in (("text", text), ("html", html or "")):
+            if len(done) > MAX_OUTPUT:
                 raise _failure(TooLarge(), part, None)
         return Rendered(subject, text, html, self._with_built(links))
 
-    def _body(self, marked: str, to_html: Callable[[str], str]) -> _Body:
-        html, addresses = take_addresses(with_inlined_styles(to_html(marked)))
+    def _body(self, preview: str, marked: str) -> _Body:
+        key = (preview, marked)
+        if key in self._bodies:
+            return self._bodies[key]
+        whole = with_inlined_styles(self._to_html(marked))
+        html, addresses = take_addresses(whole)
         body = _Body(
-            Skeleton(html, escape=True),
+            Skeleton(with_preview_text(html, preview), escape=True),
             Skeleton(html_to_text(html), escape=False),
             addresses,
         )
         if len(self._bodies) >= _MAX_SKELETONS:
             self._bodies.clear()
-        self._bodies[marked] = body
+        self._bodies[key] = body
         return body
 
     def _with_built(self, links: list[Link]) -> tuple[Link, ...]:

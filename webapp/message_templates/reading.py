@@ -20,7 +20,6 @@ _REFUSED_NODES: dict[type[nodes.Node], str] = {
     nodes.Block: "{% block %} is not available in a message template",
     nodes.FilterBlock: "{% filter %} is not available: use the filter on each value",
     nodes.AssignBlock: "{% set %} with an end is not available: use {% set name = … %}",
-    nodes.ScopedEvalContextModifier: "Escaping cannot be turned off",
     nodes.EvalContextModifier: "Escaping cannot be turned off",
 }
 

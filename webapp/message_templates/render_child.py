@@ -1,9 +1,10 @@
 """The process that renders what people wrote, with little time and memory.
 
 It gets no environment, no open file but its pipes, and may write no file. It ends when
-its input ends. A request is ``[source, base, rows, careful]``; each row is answered by
-one frame. Unless *careful*, answers go out in batches: faster, but when the process is
-killed it is open which row it was, and the parent asks again carefully.
+its input ends. A request is ``["render", source, base, rows, careful]``; each row is
+answered by one frame. ``["check", source, base, columns, True]`` is answered by one.
+Unless *careful*, answers go out in batches: faster, but when the process is killed it
+is open which row it was, and the parent asks again carefully.
 """
 
 import resource
@@ -15,15 +16,24 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 from webapp.message_templates.engine import Engine
+from webapp.message_templates.lint import check_source
 from webapp.message_templates.source import Source
-from webapp.message_templates.wire import MAX_FRAME, frame, packed, unmarked
+from webapp.message_templates.wire import (
+    MAX_FRAME,
+    frame,
+    packed,
+    packed_finding,
+    unmarked,
+)
 
 _BATCH_BYTES = 48 * 1024
 _BATCH_SECONDS = 0.02
 _LENGTH_BYTES = 4
 _WARM_UP = (
     Source(
-        "markdown", "{{ a }}", "# [{{ a }}](/{{ a }})\n{% if 'x' == \"y\" %}{% endif %}"
+        "markdown",
+        "{{ a }}",
+        html="# [{{ a }}](/{{ a }})\n{% if 'x' == \"y\" %}{% endif %}",
     ),
     Source("html", "{{ a }}", html="<style>p{color:red}</style><p>{{ a|date }}</p>"),
     Source("text", "{{ a }}", "{{ a|urlencode }}{{ 1|round(1) }}{{ none_such }}"),
@@ -60,12 +70,17 @@ def requests(source: BinaryIO) -> Iterator[Any]:
 
 
 def answer(engine: Engine, asked: Any, seconds: int, sink: BinaryIO) -> None:
-    """Render the rows of one request."""
-    parts, base, rows, careful = asked
+    """Answer one request; its first item says what it is."""
+    kind, parts, base, rest, careful = asked
     source = Source(*parts)
+    if kind == "check":
+        allow_seconds(seconds)
+        found = check_source(source, rest, base)
+        sink.write(frame([packed_finding(finding) for finding in found]))
+        return
     waiting = bytearray()
     sent = monotonic()
-    for values in rows:
+    for values in rest:
         allow_seconds(seconds)
         waiting += frame(packed(engine.render(source, values, base)))
         now = monotonic()
@@ -82,6 +97,7 @@ def main() -> None:
     engine = Engine()
     for source in _WARM_UP:  # what is imported late must be there before the limits
         engine.render(source, {"a": date(2027, 3, 14)}, "https://a.example")
+        check_source(source, ["aa"], "https://a.example")
     confine(memory)
     with open(1, "wb", buffering=0, closefd=False) as sink:
         for asked in requests(sys.stdin.buffer):

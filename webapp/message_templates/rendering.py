@@ -17,18 +17,25 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from webapp.core.errors import Unavailable
+from webapp.message_templates.findings import Finding, Severity
 from webapp.message_templates.limits import Limits
 from webapp.message_templates.reading import undeclared
 from webapp.message_templates.source import Link, Rendered, RenderFailure, Source
-from webapp.message_templates.wire import frame, frames, unmarked, unpacked
+from webapp.message_templates.wire import (
+    frame,
+    frames,
+    unmarked,
+    unpacked,
+    unpacked_findings,
+)
 
 __all__ = [
     "Limits",
@@ -59,11 +66,7 @@ _GIVEN_UP = "Not tried: too many rows before it had to be stopped"
 
 
 class _ChildLost(Exception):
-    """The child ended, or was ended, before it answered all rows."""
-
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.words = words
+    """The child ended, or was ended, before it answered all rows; says why."""
 
 
 class _Child:
@@ -90,8 +93,8 @@ class _Child:
         os.set_blocking(self._in, False)
         self.pid = self._process.pid
 
-    def results(self, request: bytes, count: int) -> Iterator[Result]:
-        """Send a request and yield its results as they come.
+    def answers(self, request: bytes, count: int) -> Iterator[Any]:
+        """Send a request and yield its answers as they come.
 
         Raises
         ------
@@ -108,11 +111,11 @@ class _Child:
                 raise _ChildLost(self._reason())
             buffer += data
             try:
-                rows = [unpacked(unmarked(one)) for one in frames(buffer)]
+                made = [unmarked(one) for one in frames(buffer)]
             except ValueError as error:
                 raise _ChildLost("It could not be rendered") from error
-            yield from rows
-            count -= len(rows)
+            yield from made
+            count -= len(made)
 
     def _send(self, request: bytes) -> None:
         left = memoryview(request)
@@ -232,17 +235,42 @@ class RenderPool:
         """Append results of some rows to a list; the reason when a child was lost."""
         source, rows, base = asked
         plain = [dict(row) for row in rows]
-        request = frame([astuple(source), base, plain, careful])
-        child = self._borrow()
-        kept = False
+        request = frame(["render", astuple(source), base, plain, careful])
         try:
-            into.extend(child.results(request, len(rows)))
-            kept = True
-        except _ChildLost as error:
-            return error.words
-        finally:
-            self._give_back(child, kept=kept)
+            with self._borrowed() as child:
+                for answer in child.answers(request, len(rows)):
+                    into.append(unpacked(answer))
+        except (_ChildLost, ValueError) as error:
+            return str(error)
         return None
+
+    def check(
+        self, source: Source, columns: Collection[str] | None, base_url: str | None
+    ) -> list[Finding]:
+        """Return what `webapp.message_templates.lint.check_source` finds."""
+        named = None if columns is None else list(columns)
+        request = frame(["check", astuple(source), base_url, named, True])
+        try:
+            with self._borrowed() as child:
+                (answer,) = child.answers(request, 1)
+                return unpacked_findings(answer)
+        except (_ChildLost, ValueError) as error:
+            words = f"The message template could not be checked: {error}"
+            return [Finding("S03", Severity.ERROR, words)]
+
+    @contextlib.contextmanager
+    def _borrowed(self) -> Iterator[_Child]:
+        """Lend a child; one that was lost or is left in the middle is ended."""
+        child = self._borrow()
+        try:
+            yield child
+        except BaseException:
+            child.end()
+            raise
+        else:
+            self._idle.append(child)
+        finally:
+            self._free.release()
 
     def _borrow(self) -> _Child:
         if self._owner != os.getpid():
@@ -254,13 +282,6 @@ class RenderPool:
         except OSError:
             self._free.release()
             raise
-
-    def _give_back(self, child: _Child, *, kept: bool) -> None:
-        if kept:
-            self._idle.append(child)
-        else:
-            child.end()
-        self._free.release()
 
 
 @cache

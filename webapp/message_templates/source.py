@@ -16,6 +16,15 @@ MAX_OUTPUT = 1024 * 1024
 SYSTEM_NAMES = frozenset({"unsubscribe_url", "view_url"})
 
 
+#: The parts in words.
+PART_WORDS = {
+    "subject": "subject",
+    "preview_text": "preview text",
+    "text": "text part",
+    "html": "body",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The parts of a message template, as somebody wrote them.
@@ -27,16 +36,24 @@ class Source:
     subject
         One line of Jinja.
     text
-        The plain text; in the format ``markdown``, the Markdown. Empty in the
-        format ``html``: the text part is made from the HTML.
+        The plain text. In the other formats it may be empty: then it is made from
+        the HTML.
     html
-        The HTML; used in the format ``html`` only.
+        The HTML, or in the format ``markdown`` the Markdown.
+    preview_text
+        What mail programs show beside the subject; hidden in the HTML.
     """
 
     format: str
     subject: str
     text: str = ""
     html: str = ""
+    preview_text: str = ""
+
+    @property
+    def has_html(self) -> bool:
+        """Whether the message has an HTML part."""
+        return self.format != "text"
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Yield name and source of each part that is used.
@@ -47,9 +64,11 @@ class Source:
         ['subject', 'html']
         """
         yield "subject", self.subject
-        if self.text or self.format != "html":
+        if self.preview_text and self.has_html:
+            yield "preview_text", self.preview_text
+        if self.text or not self.has_html:
             yield "text", self.text
-        if self.format == "html":
+        if self.has_html:
             yield "html", self.html
 
 
@@ -96,7 +115,7 @@ class RenderFailure:
     line
         Line of the source, counted from 1.
     part
-        ``subject``, ``text`` or ``html``.
+        One of `PART_WORDS`.
     """
 
     words: str

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from webapp.message_templates.findings import Finding, Fix, Severity
 from webapp.message_templates.source import Link, Rendered, RenderFailure
 
 _LENGTH = struct.Struct(">I")
@@ -131,3 +132,51 @@ def _link(row: Any) -> Link:
         case [str(old), str(new), str(kind), str() | None as problem]:
             return Link(old, new, kind, problem)
     raise ValueError("this is not a link")
+
+
+def packed_finding(finding: Finding) -> list[object]:
+    """Return a finding as a list for JSON."""
+    fix = finding.fix
+    return [
+        *(finding.code, finding.severity, finding.message),
+        *(finding.part, finding.line, finding.column),
+        [fix.label, fix.part, fix.at, fix.old, fix.new] if fix else None,
+    ]
+
+
+def unpacked_findings(rows: Any) -> list[Finding]:
+    """Return the findings in a list of lists.
+
+    Raises
+    ------
+    ValueError
+        When it is not such a list.
+    """
+    if not isinstance(rows, list):
+        raise ValueError("these are not findings")  # noqa: TRY004 - one error for all nonsense
+    return [_finding(row) for row in rows]
+
+
+def _finding(row: Any) -> Finding:
+    match row:
+        case [
+            str(code),
+            str(severity),
+            str(message),
+            str() | None as part,
+            int() | None as line,
+            int() | None as column,
+            fix,
+        ]:
+            how = Severity(severity)
+            return Finding(code, how, message, part, line, column, _fix(fix))
+    raise ValueError("this is not a finding")
+
+
+def _fix(row: Any) -> Fix | None:
+    match row:
+        case None:
+            return None
+        case [str(label), str(part), int(at), str(old), str(new)]:
+            return Fix(label, part, at, old, new)
+    raise ValueError("this is not a fix")
