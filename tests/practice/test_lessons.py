@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from tests.practice.conftest import Servers
+from tests.support.practice_servers import Servers
 
 MAIL = (
     b"From: Desk <desk@example.com>\r\n"

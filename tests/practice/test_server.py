@@ -1,17 +1,14 @@
 """The practice servers: what is handed over arrives, stays, and can be flagged."""
 
-import imaplib
 import signal
-import smtplib
 import socket
-import stat
 import subprocess
 import sys
 from email import message_from_bytes, policy
 
 import pytest
 
-from tests.practice.conftest import Servers
+from tests.support.practice_servers import Servers
 from webapp.core import practice
 
 MAIL = b"From: desk@example.com\r\nSubject: Hello\r\n\r\nDear reader\r\n"
@@ -109,35 +106,6 @@ def test_the_usual_folders_are_there(servers: Servers) -> None:
         _ok, rows = client.list()
     names = {str(row).rpartition(" ")[2].strip("\"'") for row in rows}
     assert names == {"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"}
-
-
-def test_a_wrong_password_opens_nothing(servers: Servers) -> None:
-    access = servers.access
-    with smtplib.SMTP(practice.HOST, access.smtp_port) as client:
-        with pytest.raises(smtplib.SMTPAuthenticationError):
-            client.login(access.login, "wrong")
-        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
-            client.sendmail("a@example.com", ["b@example.com"], MAIL)
-    assert refused.value.smtp_code == 530
-    reader = imaplib.IMAP4(practice.HOST, access.imap_port)
-    with pytest.raises(imaplib.IMAP4.error):
-        reader.login(access.login, "wrong")
-    reader.shutdown()
-
-
-def test_only_this_machine_can_connect_and_only_we_read_the_password(
-    servers: Servers,
-) -> None:
-    access = servers.access
-    for port in (access.smtp_port, access.imap_port):
-        for address in ("::1", socket.gethostbyname(socket.gethostname())):
-            if address == practice.HOST:
-                continue
-            with pytest.raises(OSError, match=r"refused|unreachable|assign"):
-                socket.create_connection((address, port), timeout=2)
-    assert stat.S_IMODE((servers.data_dir / "practice.json").stat().st_mode) == 0o600
-    assert stat.S_IMODE((servers.data_dir / "practice").stat().st_mode) == 0o700
-    assert len(access.password) >= 32
 
 
 def test_ports_stay_when_they_are_free_and_move_when_not(servers: Servers) -> None:

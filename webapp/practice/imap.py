@@ -1,22 +1,27 @@
 """The practice IMAP server: pymap's in-memory mailbox, with a journal below it.
 
 Traps of pymap 0.36 that we walk around: it hashes the password for a second at each
-login, forgets everything at the end, drops keywords that STORE sets, takes a date
-without zone for an appended mail, and asks the resolver for this machine's name at
-each greeting. It has no public way to fill a mailbox anew, so some of its private
-attributes are set here and nowhere else.
+login, forgets everything at the end, keeps ten times a mail's size of parsed lines in
+memory, drops keywords that STORE sets, takes a date without zone for an appended mail,
+and asks the resolver for this machine's name at each greeting. It has no public way to
+fill a mailbox anew, so some of its private attributes are set here and nowhere else.
 """
 
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import replace
+from datetime import datetime
 from socket import socket
 
 from proxyprotocol.reader import ProxyProtocolReader
 from pymap.backend.dict import Config, Login
 from pymap.backend.dict.filter import FilterSet
-from pymap.backend.dict.mailbox import MailboxData, MailboxSet, Message
+from pymap.backend.dict.mailbox import (
+    LoadedMessage,
+    MailboxData,
+    MailboxSet,
+    Message,
+)
 from pymap.exceptions import NotAllowedError
 from pymap.flags import FlagOp
 from pymap.imap import IMAPServer
@@ -24,21 +29,57 @@ from pymap.interfaces.message import CachedMessage
 from pymap.mailbox import MailboxSnapshot
 from pymap.mime import MessageContent
 from pymap.parsing.message import AppendMessage
-from pymap.parsing.specials import ObjectId
+from pymap.parsing.specials import FetchRequirement, ObjectId
 from pymap.parsing.specials.flag import Flag, Wildcard
 from pymap.user import UserMetadata
 from pysasl.hashing import Cleartext
 
 from webapp.core import clock
 from webapp.core.practice import Access
-from webapp.practice.journal import Journal, KeptFolder, KeptMail
+from webapp.practice.journal import Journal, KeptFolder, MailHead
 
 INBOX = "INBOX"
 FOLDERS = (INBOX, "Archive", "Drafts", "Junk", "Sent", "Trash")
 MAX_FOLDERS = 100
 MAX_MAILS = 10_000
-MAX_BYTES = 200_000_000
+MAX_BYTES = 500_000_000
 MAX_MAIL_BYTES = 25_000_000
+
+
+class KeptMessage(Message):
+    """A mail whose source is in the journal, read and parsed when it is asked for."""
+
+    __slots__ = ["_folder", "_journal", "size"]
+
+    def __init__(
+        self,
+        mailbox: "KeptMailbox",
+        mail: MailHead,
+        *,
+        recent: bool = False,
+        expunged: bool = False,
+    ) -> None:
+        super().__init__(
+            mail.uid,
+            mail.received,
+            [Flag(flag) for flag in mail.flags],
+            email_id=ObjectId.random_email_id(),
+            thread_id=ObjectId.random_thread_id(),
+            recent=recent,
+            expunged=expunged,
+        )
+        self.size = mail.size
+        self._journal = mailbox.journal
+        self._folder = mailbox.number
+
+    async def load_content(self, requirement: FetchRequirement) -> LoadedMessage:
+        """Read as much of the mail as a command needs."""
+        if not requirement & FetchRequirement.CONTENT:
+            return LoadedMessage(self, requirement, None)
+        source = self._journal.source(self._folder, self.uid)
+        if not requirement & FetchRequirement.BODY:
+            source = source.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return LoadedMessage(self, requirement, MessageContent.parse(source))
 
 
 class KeptMailbox(MailboxData):
@@ -47,25 +88,14 @@ class KeptMailbox(MailboxData):
     def __init__(self, owner: MailboxSet, journal: Journal, kept: KeptFolder) -> None:
         super().__init__(owner._content_cache, owner._thread_cache)
         self.number = kept.number
-        self._journal = journal
+        self.journal = journal
         self._uid_validity = kept.uid_validity
         self._max_uid = kept.last_uid
-        self._bytes = 0
-        for mail in journal.mails(kept.number):
-            self._restore(mail)
-
-    def _restore(self, mail: KeptMail) -> None:
-        content = MessageContent.parse(mail.source)
-        self._messages[mail.uid] = Message(
-            mail.uid,
-            mail.received,
-            [Flag(flag) for flag in mail.flags],
-            email_id=self._content_cache.add(content),
-            thread_id=self._thread_cache.add(content),
-            content=content,
-        )
-        self._mod_sequences.update([mail.uid])
-        self._bytes += len(mail.source)
+        self._octets = 0
+        for mail in journal.heads(kept.number):
+            self._messages[mail.uid] = KeptMessage(self, mail)
+            self._octets += mail.size
+        self._mod_sequences.update(list(self._messages))
 
     @property
     def permanent_flags(self) -> frozenset[Flag]:
@@ -74,44 +104,48 @@ class KeptMailbox(MailboxData):
 
     async def receive(self, source: bytes) -> None:
         """Take in a new mail, as a mail server does after a delivery."""
-        if self.selected_set.any_selected is None:
-            await self.append(AppendMessage(source), recent=True)
-        else:
-            await self.append(AppendMessage(source))
+        somebody_looks = self.selected_set.any_selected is not None
+        await self.append(AppendMessage(source), recent=not somebody_looks)
 
     async def append(
         self, append_msg: AppendMessage, *, recent: bool = False
     ) -> Message:
         """Add a mail, and let the oldest go where there is no room."""
-        dated = replace(append_msg, when=append_msg.when or clock.now())
-        message = await super().append(dated, recent=recent)
-        self._keep(message.uid)
-        await self._make_room()
-        return message
+        flags = frozenset(str(flag) for flag in append_msg.flag_set)
+        when = append_msg.when or clock.now()
+        return await self._add(append_msg.literal, (when, flags), recent=recent)
 
     async def copy(
         self, uid: int, destination: MailboxData, *, recent: bool = False
     ) -> int | None:
         """Copy a mail to another folder."""
         assert isinstance(destination, KeptMailbox)
-        new_uid = await super().copy(uid, destination, recent=recent)
-        if new_uid is not None:
-            destination._keep(new_uid)
-            await destination._make_room()
-        return new_uid
+        message = self._messages.get(uid)
+        if message is None:
+            return None
+        source = self.journal.source(self.number, uid)
+        flags = frozenset(str(flag) for flag in message.permanent_flags)
+        copied = await destination._add(
+            source, (message.internal_date, flags), recent=recent
+        )
+        return copied.uid
 
     async def move(
         self, uid: int, destination: MailboxData, *, recent: bool = False
     ) -> int | None:
         """Move a mail to another folder."""
-        assert isinstance(destination, KeptMailbox)
-        source = self._messages.get(uid)
-        new_uid = await super().move(uid, destination, recent=recent)
-        if new_uid is not None and source is not None:
-            destination._keep(new_uid)
-            self._forget([source])
-            await destination._make_room()
+        new_uid = await self.copy(uid, destination, recent=recent)
+        if new_uid is not None:
+            await self.delete([uid])
         return new_uid
+
+    async def get(self, uid: int, cached_msg: CachedMessage) -> Message:
+        """Return a mail, or what is remembered of one that is gone."""
+        found = self._messages.get(uid)
+        if found is not None:
+            return found
+        head = MailHead(uid, clock.now(), frozenset(), size=0)
+        return KeptMessage(self, head, expunged=True)
 
     async def update(
         self,
@@ -122,36 +156,39 @@ class KeptMailbox(MailboxData):
     ) -> Message:
         """Change the flags of a mail."""
         message = await super().update(uid, cached_msg, flag_set, mode)
-        self._journal.flag(self.number, uid, map(str, message.permanent_flags))
+        self.journal.flag(self.number, uid, map(str, message.permanent_flags))
         return message
 
     async def delete(self, uids: Iterable[int]) -> None:
         """Remove mails for good."""
-        gone = [self._messages[uid] for uid in uids if uid in self._messages]
-        await super().delete([message.uid for message in gone])
-        self._forget(gone)
+        gone = [uid for uid in uids if uid in self._messages]
+        for uid in gone:
+            message = self._messages[uid]
+            assert isinstance(message, KeptMessage)
+            self._octets -= message.size
+        await super().delete(gone)
+        self.journal.drop(self.number, gone)
 
-    def _keep(self, uid: int) -> None:
-        """Write a mail that is new in this folder to the journal."""
-        message = self._messages[uid]
-        source = bytes(_content(message))
-        flags = frozenset(map(str, message.permanent_flags))
-        self._journal.add(
-            self.number, KeptMail(uid, message.internal_date, flags, source)
-        )
-        self._bytes += len(source)
-
-    def _forget(self, gone: list[Message]) -> None:
-        """Take mails that left this folder out of the journal."""
-        self._journal.drop(self.number, [message.uid for message in gone])
-        self._bytes -= sum(len(bytes(_content(message))) for message in gone)
-
-    async def _make_room(self) -> None:
-        """Remove the oldest mails until the folder is within its limits."""
-        while len(self._messages) > 1 and (
-            len(self._messages) > MAX_MAILS or self._bytes > MAX_BYTES
-        ):
+    async def _add(
+        self,
+        source: bytes,
+        seen: tuple[datetime, frozenset[str]],
+        *,
+        recent: bool,
+    ) -> KeptMessage:
+        """Put a mail at the end of this folder, on disk first."""
+        async with self.messages_lock.write_lock():
+            self._max_uid = uid = self._max_uid + 1
+            mail = MailHead(uid, *seen, size=len(source))
+            self.journal.add(self.number, mail, source)
+            message = KeptMessage(self, mail, recent=recent)
+            self._messages[uid] = message
+            self._mod_sequences.update([uid])
+            self._octets += mail.size
+            self._updated.set()
+        while len(self._messages) > MAX_MAILS or self._octets > MAX_BYTES:
             await self.delete([next(iter(self._messages))])
+        return message
 
 
 class KeptMailboxSet(MailboxSet):
@@ -245,10 +282,3 @@ class Account:
         return await asyncio.start_server(
             reader.get_callback(IMAPServer(self._login, self._config)), sock=listener
         )
-
-
-def _content(message: Message) -> MessageContent:
-    """Return what a mail of the in-memory mailbox consists of."""
-    content = message._content
-    assert content is not None
-    return content

@@ -40,13 +40,13 @@ class KeptFolder:
 
 
 @dataclass(frozen=True)
-class KeptMail:
-    """One mail as it was when the server stopped; flags as IMAP writes them."""
+class MailHead:
+    """What is known of a mail without its source: flags as IMAP writes them, octets."""
 
     uid: int
     received: datetime
     flags: frozenset[str]
-    source: bytes
+    size: int
 
 
 class Journal:
@@ -73,16 +73,23 @@ class Journal:
         )
         return [KeptFolder(*row) for row in rows]
 
-    def mails(self, folder: int) -> Iterator[KeptMail]:
+    def heads(self, folder: int) -> Iterator[MailHead]:
         """Yield the mails of a folder, the oldest first."""
         rows = self._file.execute(
-            "SELECT uid, received, flags, source FROM mail WHERE folder = ?"
+            "SELECT uid, received, flags, length(source) FROM mail WHERE folder = ?"
             " ORDER BY uid",
             (folder,),
         )
-        for uid, received, flags, source in rows:
+        for uid, received, flags, size in rows:
             when = datetime.fromtimestamp(received, UTC)
-            yield KeptMail(uid, when, frozenset(flags.split()), source)
+            yield MailHead(uid, when, frozenset(flags.split()), size)
+
+    def source(self, folder: int, uid: int) -> bytes:
+        """Return the source of a mail; nothing if the mail is gone."""
+        found = self._file.execute(
+            "SELECT source FROM mail WHERE folder = ? AND uid = ?", (folder, uid)
+        ).fetchone()
+        return bytes(found[0]) if found else b""
 
     def add_folder(self, name: str, uid_validity: int, last_uid: int) -> int:
         """Keep a new folder and return its number."""
@@ -103,7 +110,7 @@ class Journal:
         """Forget a folder and its mails."""
         self._file.execute("DELETE FROM folder WHERE number = ?", (number,))
 
-    def add(self, folder: int, mail: KeptMail) -> None:
+    def add(self, folder: int, mail: MailHead, source: bytes) -> None:
         """Keep a mail; its uid is the folder's last one from now on."""
         with self._file:
             self._file.execute("BEGIN IMMEDIATE")
@@ -115,7 +122,7 @@ class Journal:
                     mail.uid,
                     mail.received.timestamp(),
                     " ".join(sorted(mail.flags)),
-                    mail.source,
+                    source,
                 ),
             )
             self._file.execute(
