@@ -76,3 +76,13 @@ def test_there_is_none_once_somebody_can_sign_in(
 ) -> None:
     del app, operator
     assert setup.issue_token() is None
+
+
+def test_the_kit_is_made_by_whoever_offers_it(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(setup, "_kits", [])
+    setup.offers_kit(lambda who: made.append(who.name))
+    setup.make_kit(operator)
+    assert made == [operator.name]

@@ -6,6 +6,7 @@ operator.
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -15,7 +16,10 @@ from webapp.core.db import db
 from webapp.core.errors import NotFound
 from webapp.core.secrets import token_hash
 from webapp.operators import service
-from webapp.operators.models import OneTimeToken
+from webapp.operators.models import OneTimeToken, Operator
+
+Kit = Callable[[Operator], None]
+"""Makes the example things of a new installation; has its own commits."""
 
 KIND = "setup"
 LIFETIME = timedelta(minutes=30)
@@ -68,6 +72,26 @@ def use_token(token: str) -> None:
     )
     if used.first() is None or service.any_operator():
         raise NotFound(GONE)
+
+
+_kits: list[Kit] = []
+
+
+def offers_kit(kit: Kit) -> Kit:
+    """Register what makes the practice kit; set-up is below the features it needs."""
+    if kit not in _kits:
+        _kits.append(kit)
+    return kit
+
+
+def make_kit(operator: Operator) -> None:
+    """Make the practice kit for the first operator, who asked for it at set-up.
+
+    Call it after the commit of the operator; it may be called again, and then adds
+    only what is missing.
+    """
+    for kit in _kits:
+        kit(operator)
 
 
 def _good(token: str) -> tuple[sa.ColumnElement[bool], ...]:
