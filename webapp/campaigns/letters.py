@@ -23,8 +23,9 @@ from webapp.composing.letter import Address, Attachment, Letter
 from webapp.core import blobs, secrets
 from webapp.core.db import db
 from webapp.core.ids import base32
-from webapp.message_templates.models import Format, MessageTemplateVersion
+from webapp.message_templates.models import MessageTemplateVersion
 from webapp.message_templates.rendering import Rendered, Source
+from webapp.message_templates.rows import typed_row
 from webapp.senders.models import Sender
 
 UNSUBSCRIBE = "unsubscribe"
@@ -49,6 +50,8 @@ class Stationery:
         Where bounces go; the message's token is put into it (VERP). May be empty.
     list_id
         Identifies the recipient table (RFC 2919); empty for single messages.
+    kinds
+        Column name to kind: dates and numbers are such in message templates.
     key
         Signs the tokens of messages.
     """
@@ -64,6 +67,7 @@ class Stationery:
     attachments: tuple[Attachment, ...] = ()
     bounce_address: str = ""
     list_id: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
     key: bytes = field(repr=False, default=b"")
 
 
@@ -85,13 +89,17 @@ def source_of(version: MessageTemplateVersion) -> Source:
 
     Examples
     --------
+    >>> from webapp.message_templates.models import Format
     >>> source_of(MessageTemplateVersion(format=Format.TEXT, subject="S", text="a"))
-    Source(format='text', subject='S', text='a', html='')
+    Source(format='text', subject='S', text='a', html='', preview_text='')
     """
-    text, html = version.text or "", version.html or ""
-    if version.format == Format.MARKDOWN:
-        return Source("markdown", version.subject or "", html or text)
-    return Source(version.format.value, version.subject or "", text, html)
+    return Source(
+        version.format.value,
+        version.subject or "",
+        version.text or "",
+        version.html or "",
+        version.preview_text or "",
+    )
 
 
 def token_key() -> bytes:
@@ -132,6 +140,7 @@ def stationery_of(campaign: Campaign) -> Stationery:
         attachments=attachments_of(campaign.attachments),
         bounce_address=sender.get("bounce_address", ""),
         list_id=_list_id(campaign, sender.get("from_address", "")),
+        kinds=_kinds(campaign),
         key=token_key(),
     )
 
@@ -184,7 +193,7 @@ def message_id_of(key: bytes, public_id: uuid.UUID, from_address: str) -> str:
 def values_of(stationery: Stationery, row: Row) -> dict[str, object]:
     """Return what placeholders stand for in one message: its cells and our names."""
     return {
-        **row.row_values,
+        **typed_row(row.row_values, stationery.kinds),
         "unsubscribe_url": public_link(stationery, row.public_id, UNSUBSCRIBE),
         "view_url": public_link(stationery, row.public_id, VIEW),
     }
@@ -275,6 +284,11 @@ def _list_id(campaign: Campaign, from_address: str) -> str:
     table = campaign.recipient_table
     domain = from_address.rpartition("@")[2] or "localhost"
     return f"{base32(table.public_id)}.{domain}" if table else ""
+
+
+def _kinds(campaign: Campaign) -> dict[str, str]:
+    columns = campaign.recipient_table.columns if campaign.recipient_table else []
+    return {column.name: column.kind.value for column in columns}
 
 
 def _envelope_from(stationery: Stationery, row: Row) -> str | None:
