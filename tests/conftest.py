@@ -112,6 +112,8 @@ def app(settings: config.Settings) -> Iterator[Flask]:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.config["SESSION_COOKIE_SECURE"] = False
     app.test_client_class = PageClient
+    # Requests share the session of the test, so what they left open ends with them.
+    app.teardown_request(lambda _error: db.session.rollback())
     with app.app_context():
         webapp.queue.connection().flushdb()
         yield app

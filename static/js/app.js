@@ -1,10 +1,27 @@
-// What every page shares: focus on the error summary, toasts that can be dismissed, keys.
+// What every page shares: focus on the error summary, toasts that can be dismissed,
+// passwords that can be shown, the browser's time zone, keys.
 
 document.querySelector("[data-focus]")?.focus();
 
 for (const button of document.querySelectorAll("[data-dismiss]")) {
   button.hidden = false;
   button.addEventListener("click", () => button.closest(".toast").remove());
+}
+
+for (const button of document.querySelectorAll("[data-reveal]")) {
+  const input = document.getElementById(button.dataset.reveal);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const shown = input.type === "password";
+    input.type = shown ? "text" : "password";
+    button.setAttribute("aria-pressed", shown);
+  });
+  input.form?.addEventListener("submit", () => (input.type = "password"));
+}
+
+for (const select of document.querySelectorAll("select[data-browser-zone]")) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...select.options].some((option) => option.value === zone)) select.value = zone;
 }
 
 const places = { d: "/", c: "/campaigns", t: "/triage", s: "/senders" };
@@ -14,17 +31,18 @@ function typing(target) {
   return target.matches("input, textarea, select, [contenteditable]");
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (!("shortcuts" in document.body.dataset) || typing(event.target)) return;
+function press(event) {
   if (event.key === "g") armed = Date.now();
   else if (Date.now() - armed < 1500 && places[event.key]) location.href = places[event.key];
   else if (event.key === "?") location.href = "/help#keys";
   else if (event.key === "/") {
     const search = document.querySelector("input[type=search]");
-    if (search) {
-      search.focus();
-      event.preventDefault();
-    }
+    search?.focus();
+    if (search) event.preventDefault();
   }
+}
+
+document.addEventListener("keydown", (event) => {
+  const held = event.ctrlKey || event.metaKey || event.altKey;
+  if ("shortcuts" in document.body.dataset && !held && !typing(event.target)) press(event);
 });

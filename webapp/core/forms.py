@@ -12,6 +12,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, Form, FormField
 from wtforms.fields import BooleanField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 
 from webapp.core.errors import Invalid
 
@@ -32,6 +33,14 @@ class PostForm(Form):
     def problems(self) -> dict[str, list[str]]:
         """Return field name to sentences, nested ones with dots: ``columns.0.name``."""
         return dict(_lines("", self.errors))
+
+    def show(self, error: Invalid) -> None:
+        """Put the sentences that a service raised beside their fields."""
+        for name, lines in error.fields.items():
+            if name in self:
+                one = self[name]
+                known = [str(line) for line in one.errors]
+                one.errors = [*known, *(line for line in lines if line not in known)]
 
     def check(self) -> None:
         """Validate.
@@ -65,6 +74,11 @@ class ObjectField(Field):
         if not isinstance(data, dict):
             raise ValueError("This must be a JSON object.")  # noqa: TRY004 - WTForms shows ValueErrors
         self.data = data
+
+
+def choices(*pairs: tuple[str, Any]) -> Any:
+    """Return what a select field offers, from pairs of value and label."""
+    return [SelectChoice(value, label) for value, label in pairs]
 
 
 def from_page(form: type[AnyForm], **defaults: Any) -> AnyForm:

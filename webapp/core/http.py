@@ -45,6 +45,17 @@ WORDS = {
     429: "Too many requests. Please wait a little and try again.",
     503: "This is not available just now. Please try again in a moment.",
 }
+SAFE = {
+    403: "Nothing was changed. Ask a manager if you need this.",
+    404: "Nothing was changed. The address may be mistyped, or the thing is deleted.",
+    409: "Nothing was changed. Go back, look how things stand now, and try again.",
+    413: "Nothing was stored. Send a smaller file, or less text at a time.",
+    422: "Nothing was changed. Go back and mend what is named here.",
+    429: "Nothing is lost.",
+    500: "If it happens again, give the reference to whoever runs this installation.",
+    503: "What is waiting is safe and goes on by itself; reading works meanwhile.",
+}
+NOTHING_CHANGED = "Nothing was changed. Go back and try again."
 UNEXPECTED = (
     "Something went wrong on our side. Nothing was half done; please try again."
 )
@@ -182,6 +193,7 @@ def _answer(
         status=status,
         title=title,
         words=words,
+        safe=SAFE.get(status, NOTHING_CHANGED),
         fields=fields or {},
         reference=reference(),
     )

@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, current_app, g, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from markupsafe import Markup, escape
 
 from webapp.core.clock import now
@@ -17,6 +17,8 @@ from webapp.core.words import _
 NARROW = "\u202f"
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 KILO = 1024
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
 
 
 def figure(number: float) -> str:
@@ -142,6 +144,31 @@ def visible(text: str) -> str:
     return BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
+def action_words(action: str) -> str:
+    """Return an action of the audit log as a person would say it.
+
+    Examples
+    --------
+    >>> action_words("api_token.revoked")
+    'Api token revoked'
+    """
+    return re.sub(r"[._]", " ", action).capitalize()
+
+
+def change_words(value: object) -> str:
+    """Return a detail of the audit log; a pair is what it was and what it is now.
+
+    Examples
+    --------
+    >>> change_words(["Ada", "Ada L."]), change_words(["a", "b", "c"]), change_words(7)
+    ('Ada → Ada L.', 'a, b, c', '7')
+    """
+    if not isinstance(value, list):
+        return str(value)
+    pair = len(value) == 2  # noqa: PLR2004 - before and after
+    return (" → " if pair else ", ").join(str(one) for one in value)
+
+
 def icon(name: str, size: str = "") -> Markup:
     """Return an icon of the sprite; `size` may be ``sm``."""
     extra = " icon-sm" if size == "sm" else ""
@@ -152,7 +179,11 @@ def icon(name: str, size: str = "") -> Markup:
 
 def init_app(app: Flask) -> None:
     """Give the page templates these filters and functions."""
-    filters = (figure, octets, duration, time_tag, address_tag, visible, absolute)
+    filters = (
+        *(figure, octets, duration, day),
+        *(time_tag, address_tag, visible, absolute),
+        *(action_words, change_words),
+    )
     for function in filters:
         app.add_template_filter(function)
     app.add_template_global(icon)
@@ -164,5 +195,26 @@ def _shared() -> dict[str, object]:
     who = g.get("actor")
     return {
         "practice_mode": current_app.config["POSTROOM"].practice,
-        "theme": who.operator.theme if who else "",
+        "theme": who.operator.theme if who else _remembered_theme(),
     }
+
+
+def remember_theme(answer: Response, theme: str) -> None:
+    """Keep the chosen theme in a cookie, for the pages that know no operator yet."""
+    if theme not in THEMES:
+        answer.delete_cookie(THEME_COOKIE)
+        return
+    secure = current_app.config["POSTROOM"].base_url.startswith("https://")
+    answer.set_cookie(
+        THEME_COOKIE,
+        theme,
+        max_age=timedelta(days=365),
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _remembered_theme() -> str:
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else ""

@@ -1,14 +1,15 @@
-"""What can be done with operators: create the first one, sign in."""
+"""What can be done with operators: create, sign in, change profile, password, role."""
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.core.errors import Invalid
+from webapp.core.errors import Invalid, NotFound, Refused
 from webapp.core.secrets import token_hash
-from webapp.operators import audit, passwords
+from webapp.operators import audit, passwords, sessions
 from webapp.operators.models import Operator, Role, SignInFailure
 
 FREE_TRIES = 5
@@ -45,10 +46,7 @@ def create(
         role=role,
         time_zone=time_zone,
     )
-    taken = sa.select(Operator.id).where(Operator.email_key == operator.email_key)
-    if db.session.scalar(taken) is not None:
-        words = "There is an operator with this e-mail already."
-        raise Invalid(words, {"email": [words]})
+    _refuse_taken(email)
     db.session.add(operator)
     db.session.flush()
     audit.record("operator.created", "operator", operator.id, operator.name, role=role)
@@ -85,6 +83,9 @@ def authenticate(email: str, password: str, address: str | None) -> Operator:
         passwords.spend_the_same_time(password)
     right = operator is not None and passwords.matches(operator.password_hash, password)
     if operator is None or not right or seconds_to_wait(email, address):
+        db.session.execute(
+            sa.delete(SignInFailure).where(SignInFailure.at <= now() - WINDOW)
+        )
         db.session.add_all(SignInFailure(key=key) for key in keys)
         db.session.commit()
         raise Invalid(WRONG, {"email": [WRONG]})
@@ -93,6 +94,139 @@ def authenticate(email: str, password: str, address: str | None) -> Operator:
     db.session.execute(sa.delete(SignInFailure).where(SignInFailure.key == keys[0]))
     db.session.commit()
     return operator
+
+
+def change_profile(operator_id: int, **values: Any) -> Operator:
+    """Change name, e-mail, time zone, theme and shortcuts.
+
+    Raises
+    ------
+    Invalid
+        If the e-mail is somebody else's.
+    """
+    operator = get(operator_id)
+    email = values.pop("email").strip()
+    _refuse_taken(email, operator_id)
+    before = (operator.name, operator.email)
+    operator.email, operator.email_key = email, email_key(email)
+    operator.name = values.pop("name").strip()
+    for name in ("time_zone", "theme", "shortcuts"):
+        setattr(operator, name, values[name])
+    if before != (operator.name, operator.email):
+        detail = {"name": [before[0], operator.name], "email": [before[1], email]}
+        audit.record(
+            "operator.changed", "operator", operator.id, operator.name, **detail
+        )
+    db.session.commit()
+    return operator
+
+
+def change_password(operator_id: int, current: str, password: str) -> None:
+    """Set a new password and end all other sessions of this operator.
+
+    Raises
+    ------
+    Invalid
+        If the current password is not right, or the new one is weak.
+    """
+    operator = get(operator_id)
+    if not passwords.matches(operator.password_hash, current):
+        words = "This is not your current password."
+        raise Invalid(words, {"current": [words]})
+    operator.password_hash = passwords.hash_password(password)
+    sessions.end_others(operator_id)
+    audit.record("operator.password_changed", "operator", operator.id, operator.name)
+    db.session.commit()
+
+
+def reset_password(email: str, password: str) -> Operator:
+    """Set a password without the old one and end all sessions: for the machine's owner.
+
+    Raises
+    ------
+    NotFound
+        If nobody has this e-mail.
+    Invalid
+        If the password is weak.
+    """
+    operator = by_email(email)
+    operator.password_hash = passwords.hash_password(password)
+    sessions.end_all(operator.id)
+    audit.record("operator.password_reset", "operator", operator.id, operator.name)
+    db.session.commit()
+    return operator
+
+
+def change_role(operator_id: int, role: Role) -> Operator:
+    """Give an operator another role, and end the sessions that had the old one.
+
+    Raises
+    ------
+    Refused
+        If nobody would be left who may manage.
+    """
+    operator = get(operator_id)
+    if operator.role is Role.MANAGER and role is not Role.MANAGER:
+        _refuse_the_last_manager(operator)
+    before, operator.role = operator.role, role
+    sessions.end_all(operator_id)
+    audit.record(
+        "operator.role_changed",
+        "operator",
+        operator.id,
+        operator.name,
+        role=[before, role],
+    )
+    db.session.commit()
+    return operator
+
+
+def get(operator_id: int) -> Operator:
+    """Return an operator.
+
+    Raises
+    ------
+    NotFound
+        If there is none with this id.
+    """
+    operator = db.session.get(Operator, operator_id)
+    if operator is None:
+        raise NotFound("There is no such operator.")
+    return operator
+
+
+def by_email(email: str) -> Operator:
+    """Return the operator with this e-mail.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    same = sa.select(Operator).where(Operator.email_key == email_key(email))
+    operator = db.session.scalar(same)
+    if operator is None:
+        raise NotFound(f"There is no operator with the e-mail {email}.")
+    return operator
+
+
+def _refuse_taken(email: str, but: int | None = None) -> None:
+    taken = sa.select(Operator.id).where(
+        Operator.email_key == email_key(email), Operator.id.is_distinct_from(but)
+    )
+    if db.session.scalar(taken) is not None:
+        words = "There is an operator with this e-mail already."
+        raise Invalid(words, {"email": [words]})
+
+
+def _refuse_the_last_manager(operator: Operator) -> None:
+    others = sa.select(Operator.id).where(
+        Operator.role == Role.MANAGER,
+        Operator.disabled_at.is_(None),
+        Operator.id != operator.id,
+    )
+    if db.session.scalar(others.limit(1)) is None:
+        raise Refused("There must be one manager at least; make somebody else one.")
 
 
 def seconds_to_wait(email: str, address: str | None) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import joinedload
 
 from webapp.core.clock import now
 from webapp.core.db import db, read_alone
+from webapp.core.errors import NotFound
 from webapp.core.secrets import token_hash
 from webapp.operators.models import Operator, OperatorSession
 
@@ -56,11 +57,24 @@ def end_others(operator_id: int) -> None:
     )
 
 
+def end_all(operator_id: int) -> None:
+    """Revoke all sessions of an operator; the caller commits."""
+    _revoke(OperatorSession.operator_id == operator_id)
+
+
 def end_one(operator_id: int, session_id: int) -> None:
-    """Revoke one session of an operator; the caller commits."""
-    _revoke(
-        OperatorSession.operator_id == operator_id, OperatorSession.id == session_id
-    )
+    """Revoke one session of an operator; the caller commits.
+
+    Raises
+    ------
+    NotFound
+        If this operator has no such live session.
+    """
+    mine = (OperatorSession.operator_id == operator_id, *_live())
+    one = sa.select(OperatorSession.id).where(OperatorSession.id == session_id, *mine)
+    if db.session.scalar(one) is None:
+        raise NotFound("There is no such session.")
+    _revoke(OperatorSession.id == session_id)
 
 
 def of_request() -> OperatorSession | None:

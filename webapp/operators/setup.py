@@ -8,12 +8,13 @@ operator.
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.core.errors import NotFound
+from webapp.core.errors import Invalid, NotFound
 from webapp.core.secrets import token_hash
 from webapp.operators import service
 from webapp.operators.models import OneTimeToken, Operator
@@ -92,6 +93,29 @@ def make_kit(operator: Operator) -> None:
     """
     for kit in _kits:
         kit(operator)
+
+
+def create_first(token: str, **who: Any) -> Operator:
+    """Create the first operator; token and operator are one transaction.
+
+    Parameters
+    ----------
+    **who
+        What `webapp.operators.service.create` takes.
+
+    Raises
+    ------
+    NotFound
+        If the token is not good any more.
+    Invalid
+        If a value is wrong; the token stays good.
+    """
+    use_token(token)
+    try:
+        return service.create(**who)
+    except Invalid:
+        db.session.rollback()
+        raise
 
 
 def _good(token: str) -> tuple[sa.ColumnElement[bool], ...]:

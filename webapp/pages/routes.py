@@ -1,12 +1,31 @@
-"""Dashboard, set-up, help, as pages."""
+"""Dashboard, set-up, help and health, as pages."""
 
-from flask import Blueprint
+import ipaddress
+
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
-from webapp.core.errors import NotFound
-from webapp.operators.access import Scope, requires
+from webapp.core import forms
+from webapp.core.db import db
+from webapp.core.errors import Forbidden, Invalid, NotFound
+from webapp.core.words import _
+from webapp.operators import sessions, setup
+from webapp.operators.access import Scope, public, requires
+from webapp.operators.forms import SetupForm
+from webapp.pages import health, service
 
 bp = Blueprint("pages", __name__)
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 @bp.get("/")
@@ -21,3 +40,66 @@ def dashboard() -> ResponseReturnValue:
 def help_page() -> ResponseReturnValue:
     """Show nothing yet."""
     raise NotFound("This page is on its way.")
+
+
+@bp.get("/setup")
+@public("guarded by the one-time token that the start prints")
+def set_up() -> ResponseReturnValue:
+    """Show the form for the first operator."""
+    _refuse_strangers()
+    setup.check_token(request.args.get("token", ""))
+    return _set_up_page(SetupForm())
+
+
+@bp.post("/setup")
+@public("guarded by the one-time token that the start prints")
+def do_set_up() -> ResponseReturnValue:
+    """Create the first operator, make the practice kit, and open the desk."""
+    _refuse_strangers()
+    token = request.args.get("token", "")
+    setup.check_token(token)
+    form = forms.from_page(SetupForm)
+    try:
+        form.check()
+        values = form.values()
+        practice = values.pop("practice") and current_app.config["POSTROOM"].practice
+        operator = service.set_up(token, **values)
+    except Invalid as error:
+        form.show(error)
+        return _set_up_page(form), 422
+    sessions.start(operator)
+    db.session.commit()
+    if practice and not service.make_practice_kit(operator):
+        flash(_("The example could not be laid out; the rest of the desk works."))
+    return redirect(url_for("pages.dashboard"), 303)
+
+
+def _set_up_page(form: SetupForm) -> str:
+    practice = current_app.config["POSTROOM"].practice
+    return render_template("pages/setup.html", form=form, offer_practice=practice)
+
+
+def _refuse_strangers() -> None:
+    """Let only this machine in: no other address, nothing that a proxy passes on."""
+    proxies = current_app.config["POSTROOM"].trusted_proxies
+    passed_on = not proxies and any(name in request.headers for name in FORWARDED)
+    if passed_on or not _is_loopback(request.remote_addr):
+        raise Forbidden(
+            "Set-up is open on the machine itself only. From elsewhere, run there: "
+            "flask --app webapp operator create"
+        )
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+@bp.get("/healthz")
+@public("for load balancers; says yes or no, and no detail")
+def healthz() -> ResponseReturnValue:
+    """Say whether pages and API can do their work."""
+    well = health.look().is_serving
+    return jsonify(status="ok" if well else "unwell"), 200 if well else 503
