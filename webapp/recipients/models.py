@@ -11,33 +11,37 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.clock import now
 from webapp.core.db import Base, enum_of
 from webapp.core.ids import uuid7
-
-
-class ColumnKind(StrEnum):
-    """What a cell holds."""
-
-    TEXT = "text"
-    EMAIL = "email"
-    PHONE = "phone"
-    NUMBER = "number"
-    DATE = "date"
-    YES_NO = "yes_no"
-    URL = "url"
-    LONG_TEXT = "long_text"
+from webapp.recipients.kinds import ColumnKind
 
 
 class RecipientTable(Base):
-    """A table of people."""
+    """A table of people.
+
+    `version` counts changes of its name and columns, `rows_version` those of its rows.
+    `reread_from` is the last row that was read again after a change of columns; null
+    where nothing is due.
+    """
 
     __tablename__ = "recipient_table"
+    __table_args__ = (
+        sa.Index(
+            "uq_recipient_table_name",
+            "name",
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[uuid.UUID] = mapped_column(default=uuid7, unique=True)
-    name: Mapped[str] = mapped_column(sa.String(200), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
     address_column: Mapped[str] = mapped_column(sa.String(64), default="")
     is_example: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)
     recipients_count: Mapped[int] = mapped_column(default=0)
+    rows_version: Mapped[int] = mapped_column(default=1)
+    reread_from: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     deleted_at: Mapped[datetime | None]
@@ -70,13 +74,23 @@ class Recipient(Base):
 
     `row_values` maps column name to cell (JSON values; a date is ISO 8601). A bad cell
     keeps its text, and `problems` maps its column name to the reason. `address_key` is
-    the case-folded address, empty where the row has no good one.
+    the case-folded address, empty where the row has no good one. `search` holds all
+    cells, case-folded.
     """
 
     __tablename__ = "recipient"
     __table_args__ = (
         sa.Index("ix_recipient_table_id", "recipient_table_id", "id"),
         sa.Index("ix_recipient_table_key", "recipient_table_id", "address_key"),
+        sa.Index(
+            "ix_recipient_table_problems",
+            "recipient_table_id",
+            "id",
+            sqlite_where=sa.text("has_problems = 1"),
+            postgresql_where=sa.text("has_problems"),
+        ),
+        # No id is ever used twice: a message names its row for years.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -89,10 +103,48 @@ class Recipient(Base):
     address_key: Mapped[str] = mapped_column(sa.String(320), default="")
     problems: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     has_problems: Mapped[bool] = mapped_column(default=False)
+    search: Mapped[str] = mapped_column(sa.Text, default="")
     version: Mapped[int] = mapped_column(default=1)
     import_id: Mapped[int | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class RecipientKey(Base):
+    """What tells the values of a unique column apart; there is no second one."""
+
+    __tablename__ = "recipient_key"
+
+    recipient_table_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("recipient_table.id", ondelete="CASCADE"), primary_key=True
+    )
+    column_name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(320), primary_key=True)
+    recipient_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("recipient.id", ondelete="CASCADE"), index=True
+    )
+
+
+class DeletedRecipient(Base):
+    """A row that was deleted and can come back: as it was, with its id.
+
+    `batch` is what was deleted together.
+    """
+
+    __tablename__ = "deleted_recipient"
+    __table_args__ = (sa.Index("ix_deleted_recipient_batch", "batch", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    batch: Mapped[uuid.UUID]
+    public_id: Mapped[uuid.UUID]
+    recipient_table_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("recipient_table.id", ondelete="CASCADE")
+    )
+    row_values: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    version: Mapped[int]
+    import_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Consent(Base):
@@ -131,7 +183,13 @@ class ImportMode(StrEnum):
 
 
 class RecipientImport(Base):
-    """One file on its way into a recipient table, with its counts."""
+    """One file on its way into a recipient table, with its counts.
+
+    `mapping` maps the number of a column of the file (a text) to the name of a column
+    of the table, or to ``{"new": name, "kind": kind}``. `run` is the token of the one
+    worker that may write, `beat_at` when it last did. `rows_read` rows are dealt with
+    and committed; who goes on begins behind them.
+    """
 
     __tablename__ = "recipient_import"
 
@@ -161,8 +219,13 @@ class RecipientImport(Base):
     unchanged: Mapped[int] = mapped_column(default=0)
     rejected: Mapped[int] = mapped_column(default=0)
     duplicates: Mapped[int] = mapped_column(default=0)
+    duplicates_in_table: Mapped[int] = mapped_column(default=0)
+    bad_addresses: Mapped[int] = mapped_column(default=0)
+    missing_required: Mapped[int] = mapped_column(default=0)
     octets_read: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     stop_asked: Mapped[bool] = mapped_column(default=False)
+    run: Mapped[uuid.UUID | None]
+    beat_at: Mapped[datetime | None]
     created_by: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
