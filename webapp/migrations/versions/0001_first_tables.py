@@ -176,6 +176,8 @@ def upgrade() -> None:
         sa.Column("is_example", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("recipients_count", sa.Integer(), nullable=False),
+        sa.Column("rows_version", sa.Integer(), nullable=False),
+        sa.Column("reread_from", sa.Integer(), nullable=True),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
         ),
@@ -186,9 +188,17 @@ def upgrade() -> None:
             "deleted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient_table")),
-        sa.UniqueConstraint("name", name=op.f("uq_recipient_table_name")),
         sa.UniqueConstraint("public_id", name=op.f("uq_recipient_table_public_id")),
     )
+    with op.batch_alter_table("recipient_table", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_recipient_table_name",
+            ["name"],
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        )
+
     op.create_table(
         "sender",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -215,7 +225,7 @@ def upgrade() -> None:
         sa.Column(
             "security",
             sa.Enum(
-                "tls", "starttls", "none", name="security", native_enum=False, length=16
+                "none", "starttls", "tls", name="security", native_enum=False, length=16
             ),
             nullable=False,
         ),
@@ -419,6 +429,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", "number", name=op.f("pk_blob_chunk")),
     )
     op.create_table(
+        "deleted_recipient",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("batch", sa.Uuid(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("recipient_table_id", sa.Integer(), nullable=False),
+        sa.Column("row_values", sa.JSON(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "deleted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_deleted_recipient_recipient_table_id_recipient_table"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deleted_recipient")),
+    )
+    with op.batch_alter_table("deleted_recipient", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_deleted_recipient_batch", ["batch", "id"], unique=False
+        )
+
+    op.create_table(
         "folder",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("mailbox_id", sa.Integer(), nullable=False),
@@ -564,6 +602,7 @@ def upgrade() -> None:
         sa.Column("address_key", sa.String(length=320), nullable=False),
         sa.Column("problems", sa.JSON(), nullable=False),
         sa.Column("has_problems", sa.Boolean(), nullable=False),
+        sa.Column("search", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("import_id", sa.Integer(), nullable=True),
         sa.Column(
@@ -579,6 +618,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("recipient", schema=None) as batch_op:
         batch_op.create_index(
@@ -591,6 +631,13 @@ def upgrade() -> None:
             "ix_recipient_table_key",
             ["recipient_table_id", "address_key"],
             unique=False,
+        )
+        batch_op.create_index(
+            "ix_recipient_table_problems",
+            ["recipient_table_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("has_problems = 1"),
+            postgresql_where=sa.text("has_problems"),
         )
 
     op.create_table(
@@ -681,8 +728,13 @@ def upgrade() -> None:
         sa.Column("unchanged", sa.Integer(), nullable=False),
         sa.Column("rejected", sa.Integer(), nullable=False),
         sa.Column("duplicates", sa.Integer(), nullable=False),
+        sa.Column("duplicates_in_table", sa.Integer(), nullable=False),
+        sa.Column("bad_addresses", sa.Integer(), nullable=False),
+        sa.Column("missing_required", sa.Integer(), nullable=False),
         sa.Column("octets_read", sa.BigInteger(), nullable=False),
         sa.Column("stop_asked", sa.Boolean(), nullable=False),
+        sa.Column("run", sa.Uuid(), nullable=True),
+        sa.Column("beat_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("created_by", sa.Integer(), nullable=True),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
@@ -950,6 +1002,33 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_mail_key", ["folder_id", "uidvalidity", "uid"], unique=False
+        )
+
+    op.create_table(
+        "recipient_key",
+        sa.Column("recipient_table_id", sa.Integer(), nullable=False),
+        sa.Column("column_name", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=320), nullable=False),
+        sa.Column("recipient_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"],
+            ["recipient.id"],
+            name=op.f("fk_recipient_key_recipient_id_recipient"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_table_id"],
+            ["recipient_table.id"],
+            name=op.f("fk_recipient_key_recipient_table_id_recipient_table"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "recipient_table_id", "column_name", "key", name=op.f("pk_recipient_key")
+        ),
+    )
+    with op.batch_alter_table("recipient_key", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_recipient_key_recipient_id"), ["recipient_id"], unique=False
         )
 
     op.create_table(
@@ -1233,6 +1312,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_campaign_event_campaign_id"))
 
     op.drop_table("campaign_event")
+    with op.batch_alter_table("recipient_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recipient_key_recipient_id"))
+
+    op.drop_table("recipient_key")
     with op.batch_alter_table("mail", schema=None) as batch_op:
         batch_op.drop_index("ix_mail_key")
         batch_op.drop_index("ix_mail_identity")
@@ -1264,6 +1347,11 @@ def downgrade() -> None:
     op.drop_table("recipient_import")
     op.drop_table("recipient_column")
     with op.batch_alter_table("recipient", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_recipient_table_problems",
+            sqlite_where=sa.text("has_problems = 1"),
+            postgresql_where=sa.text("has_problems"),
+        )
         batch_op.drop_index("ix_recipient_table_key")
         batch_op.drop_index("ix_recipient_table_id")
         batch_op.drop_index(batch_op.f("ix_recipient_import_id"))
@@ -1280,6 +1368,10 @@ def downgrade() -> None:
 
     op.drop_table("limit_use")
     op.drop_table("folder")
+    with op.batch_alter_table("deleted_recipient", schema=None) as batch_op:
+        batch_op.drop_index("ix_deleted_recipient_batch")
+
+    op.drop_table("deleted_recipient")
     op.drop_table("blob_chunk")
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_token_operator_id"))
@@ -1304,6 +1396,13 @@ def downgrade() -> None:
     op.drop_table("sign_in_failure")
     op.drop_table("setting")
     op.drop_table("sender")
+    with op.batch_alter_table("recipient_table", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_recipient_table_name",
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        )
+
     op.drop_table("recipient_table")
     op.drop_table("operator")
     op.drop_table("message_template")
