@@ -268,7 +268,7 @@ def _value_schema(one: Any) -> dict[str, Any]:
     kinds = (name for kind, name in _KINDS if isinstance(one, kind))
     schema: dict[str, Any] = {"type": next(kinds, "string")}
     if isinstance(one, SelectField) and one.choices and not callable(one.choices):
-        schema["enum"] = [str(choice[0]) for choice in one.iter_choices()]
+        schema["enum"] = [str(value) for value, *_rest in one.iter_choices()]
     return schema
 
 

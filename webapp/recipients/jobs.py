@@ -1,1 +1,19 @@
-"""Imports, as jobs."""
+"""Imports, and reading rows again after a change of columns, as jobs."""
+
+from webapp.core.queue import job, wake
+from webapp.recipients import row_service
+
+REREAD = "recipients.reread"
+
+
+@job(REREAD)
+def reread(table_id: int) -> None:
+    """Read all rows of a table again; one that was killed goes on where it was."""
+    while row_service.reread(table_id):
+        pass
+
+
+def wake_reread(table_id: int) -> None:
+    """Have rows read again: a small table at once, a large one by a worker."""
+    if row_service.reread(table_id):
+        wake(REREAD, table_id, unique=f"recipients-reread-{table_id}")
