@@ -19,11 +19,12 @@ from webapp.mailboxes import api as mailboxes_api
 from webapp.mailboxes import routes as mailboxes_routes
 from webapp.message_templates import api as message_templates_api
 from webapp.message_templates import routes as message_templates_routes
-from webapp.operators import access, sessions
+from webapp.operators import access, sessions, setup
 from webapp.operators import api as operators_api
 from webapp.operators import routes as operators_routes
 from webapp.pages import api as pages_api
 from webapp.pages import routes as pages_routes
+from webapp.practice import kit
 from webapp.recipients import api as recipients_api
 from webapp.recipients import jobs as recipients_jobs
 from webapp.recipients import routes as recipients_routes
@@ -96,6 +97,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     for api in APIS:
         csrf.exempt(api)
         app.register_blueprint(api)
+    setup.offers_kit(kit.create)
     cli.init_app(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
