@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 import config
 import webapp
+from tests.support.postgres import Cluster, running_postgres
 from tests.support.redis_server import running_redis
 from webapp.core import schema
 from webapp.core.db import db
@@ -83,6 +84,13 @@ def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis on a unix socket, for this test run only."""
     with running_redis(tmp_path_factory.mktemp("redis")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real PostgreSQL, for this test run only."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -1,0 +1,69 @@
+"""A throw-away PostgreSQL cluster on a free loopback port, started and stopped by tests."""
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.support.desk import free_port
+
+ACCOUNT = "postgres"
+
+
+class Cluster:
+    """A running cluster; any local account is its superuser without a password."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._numbers = itertools.count(1)
+
+    def new_database(self) -> str:
+        """Create an empty database and return its address."""
+        name = f"desk_{next(self._numbers)}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://{ACCOUNT}@127.0.0.1:{self.port}/{name}"
+
+
+@contextmanager
+def running_postgres(directory: Path) -> Iterator[Cluster]:
+    """Make and start a cluster in an empty directory; stop it at the end."""
+    binaries = newest_binaries()
+    data, port = directory / "data", free_port()
+    as_root = os.geteuid() == 0
+    if as_root:  # PostgreSQL refuses to run as root
+        shutil.chown(directory, ACCOUNT)
+        for parent in directory.parents:
+            if parent != Path("/tmp") and parent.stat().st_uid == 0:  # noqa: S108 - compared, not written
+                parent.chmod(parent.stat().st_mode | 0o011)
+            if parent == Path("/tmp"):  # noqa: S108 - compared, not written
+                break
+    prefix = ["runuser", "-u", ACCOUNT, "--"] if as_root else []
+
+    def run(*words: str) -> None:
+        subprocess.run(  # noqa: S603 - our own command
+            [*prefix, *words], check=True, capture_output=True, cwd="/"
+        )
+
+    run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", ACCOUNT, "-N")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    run(*control, "-o", options, "-l", str(data / "log"), "start")
+    try:
+        yield Cluster(port)
+    finally:
+        run(*control, "-m", "immediate", "stop")
+
+
+def newest_binaries() -> Path:
+    """Return the folder of the newest PostgreSQL server that Debian installed."""
+    found = Path("/usr/lib/postgresql").glob("*/bin")
+    return max(found, key=lambda path: int(path.parent.name))
