@@ -1,0 +1,197 @@
+"""Folders: what the server has, remembered with its counts for the next page."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import NotFound
+from webapp.core.words import _
+from webapp.mailboxes import reach
+from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_answers import Counts, Listed
+from webapp.mailboxes.imap_errors import FolderGone, ImapError, ServerRefused
+from webapp.mailboxes.imap_signin import connect
+from webapp.mailboxes.models import Folder, Mailbox
+from webapp.mailboxes.pool import pool
+
+#: Counts younger than this are shown as they are.
+FRESH = timedelta(seconds=15)
+#: How many folders are asked one by one where the server has no LIST-STATUS.
+MOST_COUNTED = 20
+ROLE_ORDER = ("inbox", "drafts", "sent", "archive", "junk", "trash", "all", "flagged")
+LONGEST_NAME = 1000
+
+
+@contextmanager
+def line_to(mailbox: Mailbox) -> Iterator[Connection]:
+    """Lend a connection to a mailbox, and remember how its server did.
+
+    The database is let go meanwhile: a slow mail server holds up no other page.
+
+    Raises
+    ------
+    ImapError
+        As the server is; see `webapp.mailboxes.imap_errors`.
+    """
+    mailbox_id, version = mailbox.id, mailbox.version
+    key, access = reach.usable(mailbox)
+    db.session.commit()
+    try:
+        with pool.lease(key, lambda: connect(access)) as connection:
+            yield connection
+    except ImapError as error:
+        reach.note_trouble(mailbox_id, version, error)
+        raise
+    reach.note_ok(mailbox_id)
+
+
+def get(folder_id: int) -> Folder:
+    """Return a folder of a mailbox that is still connected.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    folder = db.session.get(Folder, folder_id)
+    if folder is None or folder.mailbox.deleted_at:
+        raise NotFound(_("There is no such folder."))
+    return folder
+
+
+def raw_of(folder: Folder) -> bytes:
+    """Return the octets by which the server knows a folder."""
+    return base64.b64decode(folder.raw_name)
+
+
+def known(mailbox_id: int) -> list[Folder]:
+    """Return the folders that we know: the inbox first, roles next, then by name."""
+    query = sa.select(Folder).where(
+        Folder.mailbox_id == mailbox_id, Folder.gone_at.is_(None)
+    )
+    return sorted(db.session.scalars(query), key=_place)
+
+
+def _place(folder: Folder) -> tuple[int, str]:
+    is_known = folder.role in ROLE_ORDER
+    place = ROLE_ORDER.index(folder.role) if is_known else len(ROLE_ORDER)
+    return place, folder.name.casefold()
+
+
+def fresh(mailbox: Mailbox, *, force: bool = False) -> list[Folder]:
+    """Return the folders with counts that are at most some seconds old.
+
+    Raises
+    ------
+    ImapError
+        If the server has to be asked and cannot.
+    """
+    mailbox_id = mailbox.id
+    found = known(mailbox_id)
+    newest = max((f.counted_at for f in found if f.counted_at), default=None)
+    if not force and newest and newest > now() - FRESH:
+        return found
+    with line_to(mailbox) as connection:
+        listed, counts = connection.list_folders()
+        counts = counts or _counted(connection, listed)
+    _remember(mailbox_id, listed, counts)
+    return known(mailbox_id)
+
+
+def _counted(connection: Connection, listed: list[Listed]) -> dict[bytes, Counts]:
+    """Ask one by one: the inbox, then roles, then the first names."""
+    wanted = [folder for folder in listed if folder.selectable]
+    wanted.sort(key=lambda folder: (folder.role != "inbox", not folder.role))
+    counts: dict[bytes, Counts] = {}
+    for folder in wanted[:MOST_COUNTED]:
+        try:
+            counts[folder.raw] = connection.status(folder.raw)
+        except ServerRefused:
+            if connection.broken:
+                raise
+    return counts
+
+
+def _remember(
+    mailbox_id: int, listed: list[Listed], counts: Mapping[bytes, Counts]
+) -> None:
+    have = {
+        folder.raw_name: folder.id
+        for folder in db.session.scalars(
+            sa.select(Folder).where(Folder.mailbox_id == mailbox_id)
+        )
+    }
+    db.session.commit()
+    at = now()
+    for each in listed:
+        key = base64.b64encode(each.raw).decode()
+        if len(key) > LONGEST_NAME:
+            continue
+        values = _columns(each, counts.get(each.raw), at)
+        if key in have:
+            folder_id = have.pop(key)
+            db.session.execute(
+                sa.update(Folder).where(Folder.id == folder_id).values(**values)
+            )
+        else:
+            db.session.execute(
+                sa.insert(Folder).values(mailbox_id=mailbox_id, raw_name=key, **values)
+            )
+    if have:
+        gone = sa.update(Folder).where(Folder.id.in_(have.values()))
+        db.session.execute(gone.values(gone_at=at))
+    db.session.commit()
+
+
+def _columns(each: Listed, counts: Counts | None, at: Any) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "name": each.name[:LONGEST_NAME],
+        "delimiter": each.delimiter,
+        "role": each.role,
+        "selectable": each.selectable,
+        "counted_at": at,
+        "gone_at": None,
+    }
+    if counts:
+        columns.update(
+            total=counts.messages,
+            unseen=counts.unseen,
+            uidnext=counts.uidnext,
+            uidvalidity=counts.uidvalidity,
+        )
+    return columns
+
+
+@contextmanager
+def opened(folder: Folder) -> Iterator[tuple[Connection, bytes]]:
+    """Lend a connection for one folder; a folder that is gone is remembered as such."""
+    folder_id, raw = folder.id, raw_of(folder)
+    try:
+        with line_to(folder.mailbox) as connection:
+            yield connection, raw
+    except FolderGone:
+        _mark(folder_id, gone_at=now())
+        raise
+
+
+def recount_soon(folder_id: int) -> None:
+    """Have the next page ask for the counts: flags were just changed."""
+    query = sa.select(Folder.mailbox_id).where(Folder.id == folder_id)
+    db.session.execute(
+        sa.update(Folder)
+        .where(Folder.mailbox_id == query.scalar_subquery())
+        .values(counted_at=None)
+    )
+    db.session.commit()
+
+
+def _mark(folder_id: int, **values: Any) -> None:
+    db.session.rollback()
+    db.session.execute(sa.update(Folder).where(Folder.id == folder_id).values(**values))
+    db.session.commit()

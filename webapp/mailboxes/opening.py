@@ -1,0 +1,197 @@
+"""Open one mail: its source when it is small, its structure and texts when it is not.
+
+Everything is a PEEK in a folder opened by EXAMINE, so no flag ever changes. A mail up
+to 1 MB comes whole in one answer and is taken apart here. Of a larger one the server
+tells the structure, and only the texts are fetched; if that structure cannot be read,
+the mail is fetched up to 25 MB after all.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO
+
+from webapp.mailboxes import structure
+from webapp.mailboxes.browsing import one_row, open_folder
+from webapp.mailboxes.file_names import RASTER
+from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_errors import (
+    ImapError,
+    MailGone,
+    ServerRefused,
+    Unreachable,
+)
+from webapp.mailboxes.mime import (
+    MAIL_CAP,
+    MOST_BODIES,
+    TEXT_CAP,
+    Parsed,
+    Part,
+    decode_payload,
+    parse_mail,
+)
+from webapp.mailboxes.rows import MailRow
+from webapp.mailboxes.sanitise import IMAGE_CAP, MOST_INLINE_OCTETS
+
+SMALL = 1024 * 1024
+SLICE = 256 * 1024
+SOURCE_CAP = 100 * 1024 * 1024
+IN_MEMORY = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A mail as it can be shown. `is_whole` says that the payloads are all here."""
+
+    row: MailRow
+    uidvalidity: int
+    mail: Parsed
+    is_whole: bool
+
+
+class StructureUnreadable(ImapError):
+    """The answer to BODYSTRUCTURE broke the line; ask again without it."""
+
+
+def open_mail(
+    connection: Connection,
+    raw: bytes,
+    uid: int,
+    uidvalidity: int | None = None,
+    *,
+    with_structure: bool = True,
+) -> Opened:
+    """Open a mail without changing it.
+
+    Raises
+    ------
+    MailGone
+        If no mail has that UID.
+    FolderGone, FolderRenumbered
+        If the folder is not what the caller knew.
+    StructureUnreadable
+        If the connection was lost over a large mail's structure.
+    """
+    selected = open_folder(connection, raw, uidvalidity)
+    row = one_row(connection, uid)
+    source = _slice(connection, uid, b"", 0, SMALL)
+    size = row.size if row.size is not None else len(source)
+    if len(source) < SMALL:
+        return Opened(row, selected.uidvalidity, parse_mail(source), is_whole=True)
+    mail = _by_structure(connection, uid, source) if with_structure else None
+    if mail is None:
+        fetched = b"".join(_slices(connection, uid, b"", min(size, MAIL_CAP)))
+        return Opened(row, selected.uidvalidity, parse_mail(fetched), is_whole=True)
+    return Opened(row, selected.uidvalidity, mail, is_whole=False)
+
+
+def _by_structure(connection: Connection, uid: int, source: bytes) -> Parsed | None:
+    """Return the mail with only its texts fetched, or None if that cannot be done."""
+    try:
+        found = connection.fetch(b"%d" % uid, b"(UID BODYSTRUCTURE)")
+        answer = found.items.get(uid, {}).get(b"BODYSTRUCTURE")
+        root = structure.tree(answer)
+    except (structure.BadStructure, ServerRefused, Unreachable) as error:
+        if connection.broken:
+            raise StructureUnreadable(
+                "The mail's structure is not readable."
+            ) from error
+        return None
+    mail = Parsed(parse_mail(source).headers, root, is_cut=False)
+    wanted = {part.section for kind in ("plain", "html") for part in mail.bodies(kind)}
+    wanted = set(sorted(wanted)[:MOST_BODIES])
+    return replace(mail, root=_with_texts(connection, uid, root, wanted))
+
+
+def _with_texts(connection: Connection, uid: int, part: Part, wanted: set[str]) -> Part:
+    if part.parts:
+        parts = tuple(_with_texts(connection, uid, p, wanted) for p in part.parts)
+        return replace(part, parts=parts)
+    if part.section not in wanted:
+        return part
+    section = part.section.encode("ascii")
+    return replace(part, payload=_slice(connection, uid, section, 0, 2 * TEXT_CAP))
+
+
+def inline_images(connection: Connection, opened: Opened) -> dict[str, bytes]:
+    """Return the octets of the mail's own raster images, by Content-ID, under caps."""
+    found: dict[str, bytes] = {}
+    left = MOST_INLINE_OCTETS
+    for part in opened.mail.attachments():
+        if not part.content_id or part.mime_type not in RASTER:
+            continue
+        if part.size > 2 * IMAGE_CAP or part.size > left * 2:
+            continue
+        octets = _part_octets(connection, opened, part)
+        left -= len(octets)
+        found[part.content_id] = octets
+    return found
+
+
+def _part_octets(connection: Connection, opened: Opened, part: Part) -> bytes:
+    if opened.is_whole:
+        return part.octets()
+    section = part.section.encode("ascii")
+    pieces = _slices(connection, opened.row.uid, section, part.size)
+    return decode_payload(b"".join(pieces), part.encoding)
+
+
+def attachment(
+    connection: Connection, opened: Opened, number: int
+) -> tuple[Part, IO[bytes]]:
+    """Return an attachment (from 1) and a file with its content, at the start.
+
+    Raises
+    ------
+    MailGone
+        If the mail has no such attachment.
+    """
+    parts = opened.mail.attachments()
+    if not 1 <= number <= len(parts):
+        raise MailGone("This mail has no such attachment.")
+    part = parts[number - 1]
+    if not opened.is_whole and part.size > SOURCE_CAP:
+        raise ServerRefused("This attachment is larger than 100 MB.")
+    spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the answer closes it
+    spool.write(_part_octets(connection, opened, part))
+    spool.seek(0)
+    return part, spool
+
+
+def source(
+    connection: Connection, raw: bytes, uid: int, uidvalidity: int | None = None
+) -> IO[bytes]:
+    """Return a file with the complete RFC 5322 source of a mail, at the start."""
+    open_folder(connection, raw, uidvalidity)
+    row = one_row(connection, uid)
+    if row.size is not None and row.size > SOURCE_CAP:
+        raise ServerRefused("This mail is larger than 100 MB.")
+    spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the answer closes it
+    for piece in _slices(connection, uid, b"", SOURCE_CAP):
+        spool.write(piece)
+    spool.seek(0)
+    return spool
+
+
+def _slices(
+    connection: Connection, uid: int, section: bytes, most: int
+) -> Iterator[bytes]:
+    """Yield the octets of a section in slices, until one comes short."""
+    for start in range(0, most, SLICE):
+        piece = _slice(connection, uid, section, start, min(SLICE, most - start))
+        yield piece
+        if len(piece) < SLICE:
+            return
+
+
+def _slice(
+    connection: Connection, uid: int, section: bytes, start: int, length: int
+) -> bytes:
+    item = b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length)
+    found = connection.fetch(b"%d" % uid, item).items.get(uid)
+    if found is None:
+        raise MailGone("This mail is no longer in the folder.")
+    for key, value in found.items():
+        if key.upper().startswith(b"BODY["):
+            return value if isinstance(value, bytes) else b""
+    return b""

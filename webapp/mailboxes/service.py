@@ -1,0 +1,209 @@
+"""Mailboxes: connect, change, test, delete.
+
+A password is sealed for its row and host; changing the host asks for it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import Invalid, NotFound
+from webapp.core.words import _
+from webapp.mailboxes import reach
+from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
+from webapp.mailboxes.imap_signin import Access, connect
+from webapp.mailboxes.models import Folder, Mailbox, MailboxSecurity, MailboxState
+from webapp.mailboxes.pool import pool
+from webapp.operators import audit
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test found: the steps that went well, and the words about the end."""
+
+    ok: bool
+    words: str
+    steps: Sequence[tuple[str, bool]]
+    reply: str = ""
+    folders: int = 0
+
+
+def all_mailboxes() -> list[Mailbox]:
+    """Return the mailboxes by name."""
+    query = sa.select(Mailbox).where(Mailbox.deleted_at.is_(None))
+    return list(db.session.scalars(query.order_by(Mailbox.name)))
+
+
+def get(mailbox_id: int) -> Mailbox:
+    """Return a mailbox.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    mailbox = db.session.get(Mailbox, mailbox_id)
+    if mailbox is None or mailbox.deleted_at:
+        raise NotFound(_("There is no such mailbox."))
+    return mailbox
+
+
+def create(**values: Any) -> Mailbox:
+    """Connect a mailbox; its password is sealed at once.
+
+    Raises
+    ------
+    Invalid
+        If the name is taken or the password missing.
+    """
+    password = values.pop("password", "") or ""
+    if not password:
+        _complain("password", _("A new mailbox needs its password."))
+    _name_is_free(values["name"], None)
+    mailbox = Mailbox(**_columns(values))
+    db.session.add(mailbox)
+    db.session.flush()
+    reach.seal(mailbox, password)
+    audit.record("mailbox.create", "mailbox", mailbox.id, mailbox.name)
+    db.session.commit()
+    return mailbox
+
+
+def change(mailbox: Mailbox, **values: Any) -> Mailbox:
+    """Change a mailbox; without a password the old one stays, for the same host only.
+
+    Raises
+    ------
+    Invalid
+        If the host changes and the password is not given again.
+    """
+    password = values.pop("password", "") or ""
+    _name_is_free(values["name"], mailbox.id)
+    columns = _columns(values)
+    moved = columns["host"] != mailbox.host
+    if moved and not password:
+        _complain(
+            "password",
+            _("The server is another one, so please give the password again."),
+        )
+    old = reach.key_of(mailbox)
+    for name, value in columns.items():
+        setattr(mailbox, name, value)
+    if password:
+        reach.seal(mailbox, password)
+    mailbox.version += 1
+    mailbox.state, mailbox.state_words = MailboxState.NEW, ""
+    mailbox.failures, mailbox.retry_at = 0, None
+    changed = "password" if password else "settings"
+    audit.record("mailbox.change", "mailbox", mailbox.id, mailbox.name, changed=changed)
+    db.session.commit()
+    pool.forget(old)
+    return mailbox
+
+
+def delete(mailbox: Mailbox) -> None:
+    """Disconnect a mailbox; nothing changes on its server."""
+    old = reach.key_of(mailbox)
+    audit.record("mailbox.delete", "mailbox", mailbox.id, mailbox.name)
+    mailbox.deleted_at = now()
+    mailbox.name = f"{mailbox.name[:150]} (deleted {mailbox.id})"
+    mailbox.password_sealed = ""
+    mailbox.version += 1
+    db.session.execute(sa.delete(Folder).where(Folder.mailbox_id == mailbox.id))
+    db.session.commit()
+    pool.forget(old)
+
+
+def try_again(mailbox: Mailbox) -> None:
+    """Let a mailbox that waits or needs attention be asked once more, by a person."""
+    mailbox.state, mailbox.retry_at, mailbox.state_words = MailboxState.NEW, None, ""
+    audit.record("mailbox.retry", "mailbox", mailbox.id, mailbox.name)
+    db.session.commit()
+    pool.forget(reach.key_of(mailbox))
+
+
+# --- test ---------------------------------------------------------------------------
+
+STEPS = ("connect", "tls", "sign in", "folders")
+
+
+def probe_values(mailbox: Mailbox | None, **values: Any) -> Tested:
+    """Try these values: connect, TLS, sign in once, list the folders."""
+    password = values.get("password") or ""
+    if not password and mailbox and values["host"] == mailbox.host:
+        password = reach.unsealed(mailbox)
+    if not password:
+        _complain("password", _("The test needs the password."))
+    columns = {**_columns(values), "password": password}
+    return probe_access(
+        Access(**columns_for_access(columns), private=reach.private_hosts())
+    )
+
+
+def probe_mailbox(mailbox: Mailbox) -> Tested:
+    """Try the account as it is saved, and remember how it went."""
+    access = reach.access_of(mailbox)
+    db.session.commit()
+    tested = probe_access(access)
+    if tested.ok:
+        pool.forget(reach.key_of(mailbox))
+        reach.note_ok(mailbox.id)
+    return tested
+
+
+def columns_for_access(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return what `Access` takes of a mailbox's columns."""
+    wanted = ("host", "port", "login", "password", "ca_pem")
+    security = MailboxSecurity(columns["security"]).value
+    return {**{name: columns[name] for name in wanted}, "security": security}
+
+
+def probe_access(access: Access) -> Tested:
+    """Go through the steps; the first that fails says why."""
+    try:
+        connection = connect(access)
+    except SignInRefused as error:
+        return _failed("sign in", error)
+    except Unreachable as error:
+        return _failed(error.step, error)
+    except ImapError as error:
+        return _failed("sign in", error)
+    try:
+        listed, _counts = connection.list_folders()
+    except ImapError as error:
+        return _failed("folders", error)
+    finally:
+        connection.close()
+    words = _("It works: signed in and found %(n)s folders.", n=len(listed))
+    return Tested(True, words, [(step, True) for step in STEPS], folders=len(listed))
+
+
+def _failed(step: str, error: ImapError) -> Tested:
+    done = STEPS[: STEPS.index(step)] if step in STEPS else ()
+    steps = [*((name, True) for name in done), (step, False)]
+    return Tested(False, error.words, steps, error.reply)
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": values["name"].strip(),
+        "host": values["host"].strip().strip("[]"),
+        "port": int(values["port"]),
+        "security": MailboxSecurity(values["security"]),
+        "login": values["login"],
+        "ca_pem": values.get("ca_pem") or "",
+    }
+
+
+def _name_is_free(name: str, own_id: int | None) -> None:
+    query = sa.select(Mailbox.id).where(Mailbox.name == name.strip())
+    if db.session.scalar(query) not in (None, own_id):
+        _complain("name", _("Another mailbox has this name."))
+
+
+def _complain(name: str, words: str) -> None:
+    raise Invalid(_("Some values need your attention."), {name: [words]})
