@@ -16,6 +16,7 @@ from webapp.campaigns import routes as campaigns_routes
 from webapp.core import db, embedded_redis, http, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
+from webapp.mailboxes import mails_api
 from webapp.mailboxes import routes as mailboxes_routes
 from webapp.message_templates import api as message_templates_api
 from webapp.message_templates import routes as message_templates_routes
@@ -58,6 +59,7 @@ APIS: tuple[Blueprint, ...] = (
     senders_api.bp,
     campaigns_api.bp,
     mailboxes_api.bp,
+    mails_api.bp,
     triage_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)

@@ -1,5 +1,126 @@
-"""Mailboxes, as JSON."""
+"""Mailboxes, as JSON: accounts and their folders. Mails are in `mails_api`."""
 
-from flask import Blueprint
+from typing import Any
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from webapp.core import forms
+from webapp.core.openapi import operation, schema_list, schema_object
+from webapp.mailboxes import folders, service
+from webapp.mailboxes.forms import MailboxForm
+from webapp.mailboxes.in_words import in_words
+from webapp.mailboxes.models import Folder, Mailbox
+from webapp.operators.access import Scope, requires
 
 bp = Blueprint("mailboxes_api", __name__, url_prefix="/api/v1")
+
+MAILBOX = schema_object(
+    id="integer",
+    name="string",
+    host="string",
+    port="integer",
+    security="string",
+    login="string",
+    state="string",
+    state_words="string",
+    is_practice="boolean",
+)
+FOLDER = schema_object(
+    id="integer",
+    name="string",
+    role="string",
+    delimiter="string",
+    selectable="boolean",
+    total="integer?",
+    unseen="integer?",
+    uidvalidity="integer?",
+)
+TESTED = schema_object(
+    ok="boolean", words="string", reply="string", steps={"type": "array"}
+)
+
+
+@bp.get("/mailboxes")
+@requires(Scope.READ)
+@operation(answer=schema_list(MAILBOX))
+def index() -> ResponseReturnValue:
+    """List the mailboxes; passwords are never shown."""
+    items = [show(mailbox) for mailbox in service.all_mailboxes()]
+    return jsonify(items=items, next=None)
+
+
+@bp.post("/mailboxes")
+@requires(Scope.MANAGE)
+@operation(body=MailboxForm, answer=MAILBOX, status=201)
+def create() -> ResponseReturnValue:
+    """Connect a mailbox; `uri` may stand for the other fields."""
+    form = forms.from_json(MailboxForm)
+    return jsonify(show(service.create(**form.values()))), 201
+
+
+@bp.get("/mailboxes/<int:mailbox_id>")
+@requires(Scope.READ)
+@operation(answer=MAILBOX)
+def read(mailbox_id: int) -> ResponseReturnValue:
+    """Show a mailbox."""
+    return jsonify(show(service.get(mailbox_id)))
+
+
+@bp.patch("/mailboxes/<int:mailbox_id>")
+@requires(Scope.MANAGE)
+@operation(body=MailboxForm, answer=MAILBOX, partial=True)
+def change(mailbox_id: int) -> ResponseReturnValue:
+    """Change a mailbox; another host needs the password again."""
+    mailbox = service.get(mailbox_id)
+    form = forms.from_json(MailboxForm, base=service.shown(mailbox))
+    return jsonify(show(service.change(mailbox, **form.values())))
+
+
+@bp.delete("/mailboxes/<int:mailbox_id>")
+@requires(Scope.MANAGE)
+@operation(status=204)
+def delete(mailbox_id: int) -> ResponseReturnValue:
+    """Disconnect a mailbox; nothing changes on its server."""
+    service.delete(service.get(mailbox_id))
+    return "", 204
+
+
+@bp.post("/mailboxes/<int:mailbox_id>/test")
+@requires(Scope.MANAGE)
+@operation(answer=TESTED)
+def test(mailbox_id: int) -> ResponseReturnValue:
+    """Try the saved account: connect, TLS, sign in once, list the folders."""
+    with in_words():
+        tested = service.probe_mailbox(service.get(mailbox_id))
+    steps = [{"step": step, "ok": ok} for step, ok in tested.steps]
+    return jsonify(ok=tested.ok, words=tested.words, reply=tested.reply, steps=steps)
+
+
+@bp.get("/mailboxes/<int:mailbox_id>/folders")
+@requires(Scope.READ)
+@operation(answer=schema_list(FOLDER))
+def list_folders(mailbox_id: int) -> ResponseReturnValue:
+    """List all folders with their real names, roles and counts."""
+    with in_words():
+        found = folders.fresh(service.get(mailbox_id), force=True)
+    return jsonify(items=[show_folder(folder) for folder in found], next=None)
+
+
+def show(mailbox: Mailbox) -> dict[str, Any]:
+    """Return a mailbox without its secrets."""
+    return {
+        "id": mailbox.id,
+        **{k: v for k, v in service.shown(mailbox).items() if k != "ca_pem"},
+        "state": mailbox.state.value,
+        "state_words": mailbox.state_words,
+        "is_practice": mailbox.is_practice,
+        "has_own_ca": bool(mailbox.ca_pem),
+    }
+
+
+def show_folder(folder: Folder) -> dict[str, Any]:
+    """Return a folder."""
+    names = ("id", "name", "role", "delimiter", "selectable", "total", "unseen")
+    shown = {name: getattr(folder, name) for name in names}
+    return {**shown, "uidvalidity": folder.uidvalidity}

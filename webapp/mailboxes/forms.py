@@ -3,7 +3,6 @@
 from typing import Any
 
 from wtforms import (
-    BooleanField,
     FieldList,
     IntegerField,
     PasswordField,
@@ -35,7 +34,6 @@ PRESETS = {
     "fastmail": ("Fastmail", "imap.fastmail.com", 993),
     "gmx": ("GMX", "imap.gmx.net", 993),
 }
-MOST_UIDS = 10_000
 
 
 class MailboxForm(PostForm):
@@ -122,7 +120,6 @@ class FlagsForm(PostForm):
     add = FieldList(StringField(validators=[Length(max=64)]), max_entries=20)
     remove = FieldList(StringField(validators=[Length(max=64)]), max_entries=20)
     uidvalidity = IntegerField(validators=[Optional()])
-    all_of_search = BooleanField()
 
 
 def _no_line_breaks(text: str) -> None:

@@ -69,7 +69,9 @@ def open_one(folder: Folder, uid: int, uidvalidity: int | None = None) -> Opened
             )
 
 
-def html_of(folder: Folder, uid: int, uidvalidity: int, *, remote: bool) -> Clean:
+def html_of(
+    folder: Folder, uid: int, uidvalidity: int | None = None, *, remote: bool = False
+) -> Clean:
     """Return a mail's HTML, harmless, with its own images inside.
 
     Raises

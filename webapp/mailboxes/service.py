@@ -207,3 +207,15 @@ def _name_is_free(name: str, own_id: int | None) -> None:
 
 def _complain(name: str, words: str) -> None:
     raise Invalid(_("Some values need your attention."), {name: [words]})
+
+
+def shown(mailbox: Mailbox) -> dict[str, Any]:
+    """Return what a form holds of a mailbox: everything but the password."""
+    return {
+        "name": mailbox.name,
+        "host": mailbox.host,
+        "port": mailbox.port,
+        "security": mailbox.security.value,
+        "login": mailbox.login,
+        "ca_pem": mailbox.ca_pem,
+    }

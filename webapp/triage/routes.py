@@ -1,16 +1,284 @@
-"""Triage: mails in three panes, as pages."""
+"""Triage, as pages: folders, the list, and one mail, in three panes.
 
-from flask import Blueprint
+Reading is GET and changes no flag. Trouble with a mail server is a notice in the pane
+that it concerns, and the rest of the page still works.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.core.errors import NotFound
+from webapp.core.errors import DomainError, Invalid
+from webapp.core.http import decode_cursor, encode_cursor
+from webapp.core.words import _
+from webapp.mailboxes import answers, browsing, folders, mails
+from webapp.mailboxes import service as mailboxes
+from webapp.mailboxes.imap_errors import ImapError
+from webapp.mailboxes.in_words import in_words
+from webapp.mailboxes.models import Folder, Mailbox
+from webapp.mailboxes.sanitise import frame_document
+from webapp.mailboxes.sanitise_limited import TooHard
 from webapp.operators.access import Scope, requires
+from webapp.triage import service
+from webapp.triage.reading import Reading, reading_of
+from webapp.triage.service import ACTIONS, Found, Trouble
 
 bp = Blueprint("triage", __name__)
+
+FOLDER = "/triage/<int:mailbox_id>/<int:folder_id>"
+MAIL = FOLDER + "/<int:uid>"
+TOO_HARD = "<p>This HTML is too complicated to be shown. Its source can be downloaded.</p>"
+
+
+@dataclass
+class Panes:
+    """What the three panes show."""
+
+    title: str
+    query: str = ""
+    view: str = ""
+    mailbox: Mailbox | None = None
+    folder: Folder | None = None
+    found: list[Found] = field(default_factory=list)
+    older: str = ""
+    complete: bool = True
+    trouble: ImapError | None = None
+    troubles: list[Trouble] = field(default_factory=list)
+    query_words: str = ""
+    reading: Reading | None = None
+    reading_trouble: ImapError | None = None
+    current: Found | None = None
 
 
 @bp.get("/triage")
 @requires(Scope.READ)
 def index() -> ResponseReturnValue:
-    """Show nothing yet."""
-    raise NotFound("This page is on its way.")
+    """Show a view over all inboxes."""
+    name, text = request.args.get("view", "unread"), request.args.get("q", "")
+    panes = Panes(title=_title(name), query=text, view=name)
+    try:
+        shown = service.view(name, text, browsing.PAGE)
+    except Invalid as error:
+        panes.query_words = error.words
+    else:
+        panes.found, panes.troubles = shown.found, shown.troubles
+    return _page(panes)
+
+
+@bp.get("/triage/<int:mailbox_id>")
+@requires(Scope.READ)
+def mailbox(mailbox_id: int) -> ResponseReturnValue:
+    """Go to the inbox of a mailbox."""
+    account = mailboxes.get(mailbox_id)
+    panes = Panes(title=account.name, mailbox=account)
+    try:
+        found = folders.fresh(account)
+    except ImapError as error:
+        panes.trouble = error
+        return _page(panes)
+    first = next((folder for folder in found if folder.selectable), None)
+    if first is None:
+        return _page(panes)
+    target = url_for("triage.folder", mailbox_id=mailbox_id, folder_id=first.id)
+    return redirect(target, 303)
+
+
+@bp.get(FOLDER)
+@requires(Scope.READ)
+def folder(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
+    """Show the list of a folder."""
+    return _page(_list_panes(mailbox_id, folder_id))
+
+
+@bp.get(MAIL)
+@requires(Scope.READ)
+def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
+    """Show a mail beside its list. Opening it does not mark it as read."""
+    view_name = request.args.get("view", "")
+    panes = _list_panes(mailbox_id, folder_id, view_name)
+    if panes.trouble:
+        return _page(panes)
+    uidvalidity = request.args.get("v", type=int)
+    try:
+        opened = mails.open_one(folders.get(folder_id), uid, uidvalidity)
+    except ImapError as error:
+        panes.reading_trouble = error
+        return _page(panes)
+    panes.reading = reading_of(opened, request.args.get("show", ""))
+    panes.current = next(
+        (
+            one
+            for one in panes.found
+            if (one.folder_id, one.row.uid) == (folder_id, uid)
+        ),
+        Found(mailbox_id, "", folder_id, opened.uidvalidity, opened.row),
+    )
+    return _page(panes)
+
+
+@bp.get(MAIL + "/frame")
+@requires(Scope.READ)
+def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
+    """Return a mail's HTML for the sandboxed frame, under its own policy."""
+    remote = request.args.get("images") == "1"
+    one = _folder(mailbox_id, folder_id)
+    uidvalidity = request.args.get("v", type=int)
+    try:
+        with in_words():
+            clean = mails.html_of(one, uid, uidvalidity, remote=remote)
+        document = frame_document(clean)
+    except DomainError as error:
+        if isinstance(error.__cause__, TooHard):
+            return answers.framed(TOO_HARD, remote_images=False)
+        raise
+    return answers.framed(document, remote_images=remote)
+
+
+@bp.get(MAIL + "/source")
+@requires(Scope.READ)
+def source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
+    """Download the complete source of a mail."""
+    one = _folder(mailbox_id, folder_id)
+    with in_words():
+        spool = mails.source(one, uid, request.args.get("v", type=int))
+    return answers.download(spool, f"mail-{uid}.eml", "message/rfc822")
+
+
+@bp.get(MAIL + "/attachments/<int:number>")
+@requires(Scope.READ)
+def attachment(
+    mailbox_id: int, folder_id: int, uid: int, number: int
+) -> ResponseReturnValue:
+    """Download an attachment."""
+    one = _folder(mailbox_id, folder_id)
+    uidvalidity = request.args.get("v", type=int)
+    with in_words():
+        part, spool = mails.attachment(one, uid, number, uidvalidity)
+    return answers.download(spool, part.file_name, part.mime_type)
+
+
+@bp.post("/triage/flags")
+@requires(Scope.WRITE)
+def flags() -> ResponseReturnValue:
+    """Mark the chosen mails, and offer the way back."""
+    action, back = request.form.get("do", ""), _back(request.form.get("back", ""))
+    try:
+        with in_words():
+            changed = service.change(request.form.getlist("mails"), action)
+    except DomainError as error:
+        flash(error.words)
+        return redirect(back, 303)
+    if not changed.count:
+        flash(_("Nothing to change: the mails are like that already."))
+        return redirect(back, 303)
+    undo = {
+        "words": _done(action, changed.count),
+        "undo": url_for("triage.flags"),
+        "fields": {"mails": changed.words, "do": ACTIONS[action][2], "back": back},
+    }
+    flash(undo)  # type: ignore[arg-type]  # the toast takes words and an undo
+    return redirect(back, 303)
+
+
+# --- the panes ----------------------------------------------------------------------
+
+
+def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
+    if view_name:
+        return _view_panes(view_name)
+    one = _folder(mailbox_id, folder_id)
+    account, text = one.mailbox, request.args.get("q", "")
+    panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
+    try:
+        folders.fresh(account, force=request.args.get("fresh") == "1")
+        uidvalidity, below = _cursor(request.args.get("cursor", ""))
+        page = mails.listed(
+            folders.get(folder_id), text, below=below, uidvalidity=uidvalidity
+        )
+    except Invalid as error:
+        panes.query_words = error.words
+    except ImapError as error:
+        panes.trouble = error
+    else:
+        panes.complete = page.complete
+        panes.older = encode_cursor(page.uidvalidity, page.older) if page.older else ""
+        panes.found = [
+            Found(mailbox_id, "", folder_id, page.uidvalidity, row) for row in page.rows
+        ]
+    return panes
+
+
+def _view_panes(name: str) -> Panes:
+    text = request.args.get("q", "")
+    shown = service.view(name, text, browsing.PAGE)
+    return Panes(
+        title=_title(name),
+        query=text,
+        view=name,
+        found=shown.found,
+        troubles=shown.troubles,
+    )
+
+
+def _page(panes: Panes) -> str:
+    accounts = mailboxes.all_mailboxes()
+    sides = [(account, folders.known(account.id)) for account in accounts]
+    unread = sum(
+        folder.unseen or 0
+        for _account, known in sides
+        for folder in known
+        if folder.role == "inbox"
+    )
+    return render_template(
+        "triage/panes.html",
+        panes=panes,
+        sides=sides,
+        unread=unread,
+        keep=_kept(panes),
+        here=request.full_path.rstrip("?"),
+        counts={"unread": unread},
+    )
+
+
+def _kept(panes: Panes) -> dict[str, Any]:
+    """Return what the links of the list carry on: the search, the page, the view."""
+    kept = {
+        "q": panes.query,
+        "cursor": request.args.get("cursor", ""),
+        "view": panes.view,
+    }
+    return {name: value for name, value in kept.items() if value}
+
+
+def _folder(mailbox_id: int, folder_id: int) -> Folder:
+    one = folders.get(folder_id)
+    if one.mailbox_id != mailbox_id:
+        return folders.get(0)
+    return one
+
+
+def _cursor(text: str) -> tuple[int | None, int | None]:
+    return decode_cursor(text, int, int) if text else (None, None)
+
+
+def _back(target: str) -> str:
+    """Return where to go after a change: a page of triage and nowhere else."""
+    is_ours = target == "/triage" or target.startswith(("/triage/", "/triage?"))
+    return target if is_ours and "\\" not in target else url_for("triage.index")
+
+
+def _title(view_name: str) -> str:
+    titles = {"unread": _("Unread"), "flagged": _("Flagged"), "all": _("All inboxes")}
+    return titles.get(view_name, _("Triage"))
+
+
+def _done(action: str, count: int) -> str:
+    words = {
+        "read": _("%(n)s marked as read.", n=count),
+        "unread": _("%(n)s marked as unread.", n=count),
+        "flag": _("%(n)s flagged.", n=count),
+        "unflag": _("%(n)s no longer flagged.", n=count),
+    }
+    return words[action]

@@ -1,0 +1,41 @@
+"""Responses that carry strangers' content: downloads, and the frame's document."""
+
+from typing import IO
+
+from flask import Response, current_app
+from werkzeug.wsgi import FileWrapper
+
+from webapp.mailboxes.file_names import RASTER, content_disposition
+from webapp.mailboxes.sanitise import frame_policy
+
+#: Types that a browser may be told; everything else is octets.
+SAFE_TYPES = RASTER | {"application/pdf", "application/zip", "text/plain", "text/csv"}
+DOWNLOAD_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+
+def download(spool: IO[bytes], name: str, mime_type: str) -> Response:
+    """Return a file as an attachment that no browser shows in place."""
+    spool.seek(0, 2)
+    size = spool.tell()
+    spool.seek(0)
+    safe = mime_type if mime_type in SAFE_TYPES else "application/octet-stream"
+    wrapped = FileWrapper(spool)
+    response = current_app.response_class(wrapped, mimetype=safe)
+    response.direct_passthrough = True
+    response.call_on_close(spool.close)
+    response.headers["Content-Length"] = str(size)
+    response.headers["Content-Disposition"] = content_disposition(name)
+    response.headers["Content-Security-Policy"] = DOWNLOAD_POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def framed(document: str, *, remote_images: bool) -> Response:
+    """Return a document for the sandboxed frame, under its own policy."""
+    response = current_app.response_class(document, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = frame_policy(
+        remote_images=remote_images
+    )
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

@@ -1,0 +1,191 @@
+"""Triage across mailboxes: views, and flags of chosen mails.
+
+Each mailbox of a view is asked in a thread of its own, so that a slow server costs its
+own rows and a sentence, not the page.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import Flask, current_app
+
+from webapp.core.db import db, reading
+from webapp.core.errors import Invalid, NotFound
+from webapp.core.words import _
+from webapp.mailboxes import folders, mails
+from webapp.mailboxes import service as mailboxes
+from webapp.mailboxes.imap_errors import ImapError
+from webapp.mailboxes.rows import MailRow
+from webapp.triage import chosen
+from webapp.triage.chosen import Chosen, NotChosen
+
+#: View → its search, added to what the operator asks for.
+VIEWS = {"unread": "is:unread", "flagged": "is:flagged", "all": ""}
+SECONDS = 8.0
+MOST_THREADS = 8
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: What can be done with chosen mails: flags to add, flags to remove, and the way back.
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "read": (("\\Seen",), (), "unread"),
+    "unread": ((), ("\\Seen",), "read"),
+    "flag": (("\\Flagged",), (), "unflag"),
+    "unflag": ((), ("\\Flagged",), "flag"),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mail of a view, and where it lies."""
+
+    mailbox_id: int
+    mailbox_name: str
+    folder_id: int
+    uidvalidity: int
+    row: MailRow
+
+    @property
+    def at(self) -> datetime:
+        """When it arrived; for the order."""
+        return self.row.received or LONG_AGO
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A mailbox that did not answer a view, and why."""
+
+    mailbox_id: int
+    mailbox_name: str
+    words: str
+
+
+@dataclass(frozen=True)
+class View:
+    """The mails of all inboxes that a view shows, newest first."""
+
+    found: list[Found]
+    troubles: list[Trouble]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """How many mails changed, and the words that name them for an undo."""
+
+    count: int
+    words: str
+
+
+def view(name: str, text: str, limit: int) -> View:
+    """Return the newest mails of all inboxes that fit a view and a search.
+
+    Raises
+    ------
+    NotFound
+        If there is no such view.
+    Invalid
+        If the search cannot be understood.
+    """
+    if name not in VIEWS:
+        raise NotFound(_("There is no such view."))
+    mails.parse_query(text)
+    query = f"{VIEWS[name]} ({text})" if text.strip() else VIEWS[name]
+    ids = [(mailbox.id, mailbox.name) for mailbox in mailboxes.all_mailboxes()]
+    db.session.commit()
+    found, troubles = _each(ids, lambda mailbox_id: _inbox(mailbox_id, query, limit))
+    found.sort(key=lambda one: one.at, reverse=True)
+    return View(found[:limit], troubles)
+
+
+def _inbox(mailbox_id: int, query: str, limit: int) -> list[Found]:
+    mailbox = mailboxes.get(mailbox_id)
+    name = mailbox.name
+    inbox = next(
+        (folder for folder in folders.fresh(mailbox) if folder.role == "inbox"), None
+    )
+    if inbox is None:
+        return []
+    folder_id = inbox.id
+    page = mails.listed(inbox, query, limit=limit)
+    return [
+        Found(mailbox_id, name, folder_id, page.uidvalidity, row) for row in page.rows
+    ]
+
+
+def _each(
+    ids: Sequence[tuple[int, str]], work: Callable[[int], list[Found]]
+) -> tuple[list[Found], list[Trouble]]:
+    """Do the work for each mailbox at once; who is late becomes a trouble."""
+    if not ids:
+        return [], []
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way to hand the app to a thread
+    executor = ThreadPoolExecutor(min(MOST_THREADS, len(ids)))
+    futures = {
+        executor.submit(_inside, app, work, mailbox_id): (mailbox_id, name)
+        for mailbox_id, name in ids
+    }
+    wait(futures, timeout=SECONDS)
+    executor.shutdown(wait=False, cancel_futures=True)
+    found: list[Found] = []
+    troubles: list[Trouble] = []
+    for future, (mailbox_id, name) in futures.items():
+        words = _words(future)
+        if words:
+            troubles.append(Trouble(mailbox_id, name, words))
+        else:
+            found += future.result()
+    return found, troubles
+
+
+def _inside(
+    app: Flask, work: Callable[[int], list[Found]], mailbox_id: int
+) -> list[Found]:
+    with app.app_context(), reading():
+        return work(mailbox_id)
+
+
+def _words(future: Future[list[Found]]) -> str:
+    if not future.done() or future.cancelled():
+        return _("The mail server has not answered yet.")
+    error = future.exception()
+    if error is None:
+        return ""
+    if isinstance(error, ImapError):
+        return error.words
+    raise error
+
+
+def change(words: Sequence[str], action: str) -> Changed:
+    """Mark chosen mails as read, unread, flagged or not flagged.
+
+    Raises
+    ------
+    Invalid
+        If nothing, or nothing that we know, was chosen.
+    """
+    if action not in ACTIONS:
+        raise Invalid(_("Choose what to do with the mails."))
+    try:
+        groups = chosen.read(words)
+    except NotChosen as error:
+        raise Invalid(
+            _("These mails are not known here. Open the list again.")
+        ) from error
+    if not groups:
+        raise Invalid(_("Choose at least one mail first."))
+    add, remove, _back = ACTIONS[action]
+    done: list[Chosen] = []
+    for group in groups:
+        changed = mails.change_flags(
+            folders.get(group.folder_id),
+            uids=group.uids,
+            add=add,
+            remove=remove,
+            uidvalidity=group.uidvalidity,
+        )
+        if changed:
+            done.append(Chosen(group.folder_id, group.uidvalidity, tuple(changed)))
+    return Changed(
+        sum(len(group.uids) for group in done), " ".join(group.word for group in done)
+    )
