@@ -203,7 +203,8 @@ def quoted(text: bytes) -> bytes:
 def refusal(text: object) -> ServerRefused:
     """Return the error for a tagged NO with this text."""
     octets = text if isinstance(text, bytes) else b""
-    reply = one_line(octets.decode("utf-8", "replace"), 300)
+    said = re.sub(rb"^\s*\[[^\]]{1,200}\]\s*", b"", octets)
+    reply = one_line(said.decode("utf-8", "replace"), 300)
     words = "The mail server refused the command."
     return ServerRefused(words, reply, response_code(octets))
 

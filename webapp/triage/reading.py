@@ -72,12 +72,13 @@ def reading_of(opened: Opened, show: str = "") -> Reading:
         blocks=plain_text.blocks(text),
         is_cut=mail.is_cut or plain_text.is_cut(text),
         has_remote_images=bool(_REMOTE.search(html)),
-        attached=_attached(opened),
+        attached=_attached(opened, html),
         headers=headers.shown()[:SHOWN_HEADERS],
     )
 
 
-def _attached(opened: Opened) -> list[Attached]:
+def _attached(opened: Opened, html: str) -> list[Attached]:
+    """Return the attachments; an image that the HTML shows inside is none."""
     return [
         Attached(
             number=number,
@@ -89,4 +90,5 @@ def _attached(opened: Opened) -> list[Attached]:
             ),
         )
         for number, part in enumerate(opened.mail.attachments(), 1)
+        if not (part.content_id and f"cid:{part.content_id}" in html)
     ]

@@ -29,7 +29,7 @@ bp = Blueprint("triage", __name__)
 
 FOLDER = "/triage/<int:mailbox_id>/<int:folder_id>"
 MAIL = FOLDER + "/<int:uid>"
-TOO_HARD = "<p>This HTML is too complicated to be shown. Its source can be downloaded.</p>"
+TOO_HARD = "<p>This HTML is too complicated to show. Download the source to see it.</p>"
 
 
 @dataclass
