@@ -149,12 +149,8 @@ def host_name(text: str) -> str:
     """
     bare = text.strip()
     literal = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
-    try:
-        address = ip_address(literal)
-    except ValueError:
-        pass
-    else:
-        return str(address)
+    if is_literal(literal):
+        return str(ip_address(literal))
     name = bare.removesuffix(".").lower()
     if not name.isascii():
         try:
@@ -164,6 +160,21 @@ def host_name(text: str) -> str:
     if not _is_name(name):
         raise NetError(NetTrouble.DNS, f"“{_shown(text)}” is not a host name.")
     return name
+
+
+def is_literal(host: str) -> bool:
+    """Say whether a host is written as an address, which needs no resolver.
+
+    Examples
+    --------
+    >>> is_literal("::1"), is_literal("mail.example")
+    (True, False)
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def resolve(host: str, port: int, allowed: PrivateHosts = NO_PRIVATE_HOSTS) -> Pinned:
@@ -180,7 +191,8 @@ def resolve(host: str, port: int, allowed: PrivateHosts = NO_PRIVATE_HOSTS) -> P
     """
     name = host_name(host)
     if not 0 < port < 65536:  # noqa: PLR2004 - the range of a TCP port
-        raise NetError(NetTrouble.CONNECT, f"{port} is not a port.")
+        words = f"{name} has no port {port}. Is the server running?"
+        raise NetError(NetTrouble.CONNECT, words)
     addresses = _look_up(name, port)
     permitted = [allowed.permit(name, address, port) for address in addresses]
     for address, is_permitted in zip(addresses, permitted, strict=True):

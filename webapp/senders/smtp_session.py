@@ -98,6 +98,10 @@ class SmtpSession:
             )
         except NetError as error:
             raise Unwell(_trouble(error), error.words) from None
+        if self.server.security is Security.NONE and not pinned.private:
+            self.abort()
+            words = f"Without TLS nothing is sent to {pinned.host}: it is not allowed."
+            raise Unwell(Trouble.TLS, words)
         with self._closing_on_failure("It did not greet us as a mail server does."):
             if self.server.security is Security.TLS:
                 self._start_tls()

@@ -124,6 +124,11 @@ def allowed_hosts(sender: Sender) -> PrivateHosts:
     if sender.kind is TransportKind.PRACTICE:
         access = practice.load(_settings().data_dir) or practice.fresh()
         return NO_PRIVATE_HOSTS.with_endpoints([(practice.HOST, access.smtp_port)])
+    return installation_hosts()
+
+
+def installation_hosts() -> PrivateHosts:
+    """Return the private hosts that every sender of this installation may speak to."""
     return PrivateHosts.parse(",".join(_settings().allowed_private_hosts))
 
 
