@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from flask import Flask
 
+from tests.senders.factories import make_sender
 from tests.support.smtp_servers import RecordingServer
+from webapp.campaigns.models import Campaign
+from webapp.core.db import db
 from webapp.core.net import PrivateHosts
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
@@ -43,3 +47,13 @@ def transport_to() -> Iterator[Open]:
             )
 
         yield open_to
+
+
+@pytest.fixture
+def used_sender(app: Flask) -> int:
+    """A sender that a campaign uses; its id."""
+    del app
+    sender = make_sender()
+    db.session.add(Campaign(name="November", sender_id=sender.id))
+    db.session.commit()
+    return sender.id
