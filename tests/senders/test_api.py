@@ -151,5 +151,7 @@ def test_a_test_that_fails_is_an_answer_in_words(api: ApiClient) -> None:
     ],
 )
 def test_a_sender_that_does_not_exist(api: ApiClient, method: str, path: str) -> None:
-    body = None if method in {"GET", "DELETE"} else {}
-    assert api.call(method, path, body).status_code == 404
+    assert (
+        api.call(method, path, None if method in {"GET", "DELETE"} else {}).status_code
+        == 404
+    )

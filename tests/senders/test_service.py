@@ -74,7 +74,8 @@ def test_a_name_is_taken_once() -> None:
 
 def test_an_empty_password_keeps_the_saved_one() -> None:
     sender = make_sender(**SIGNED_IN)
-    service.update(sender.id, {**VALUES, **SIGNED_IN, "password": "", "name": "Other"})
+    changed = {**VALUES, **SIGNED_IN, "password": "", "name": "Other"}
+    sender = service.update(sender.id, changed)
     assert server_of(sender).password == "s3cret-canary"
     assert sender.version == 2
 
@@ -91,7 +92,7 @@ def test_another_host_asks_for_the_password_again() -> None:
 
 def test_no_authentication_forgets_the_password() -> None:
     sender = make_sender(**SIGNED_IN)
-    service.update(sender.id, VALUES)
+    sender = service.update(sender.id, VALUES)
     assert (sender.login, sender.password_sealed, sender.password_saved_at) == (
         "",
         "",
@@ -179,7 +180,7 @@ def test_a_refused_test_message_is_said(answer: str) -> None:
 
 def test_a_password_sealed_for_another_place_is_not_used(app: Flask) -> None:
     del app
-    sender = make_sender(**SIGNED_IN)
+    sender = service.get(make_sender(**SIGNED_IN).id)
     sender.host = "localhost"
     db.session.commit()
     result = service.test(sender.id, None)
@@ -187,7 +188,7 @@ def test_a_password_sealed_for_another_place_is_not_used(app: Flask) -> None:
 
 
 def test_a_dry_run_sends_nothing() -> None:
-    sender = make_sender(kind="dry_run")
+    sender = service.get(make_sender(kind="dry_run").id)
     assert service.test(sender.id, "ines@example.org").is_ok
     with open_transport(sender) as transport:
         outcome = transport.hand_over(

@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.validators import ValidationError as Wrong
 
 from webapp.composing.addresses import AddressError, parse_address
-from webapp.core.forms import PostForm
+from webapp.core.forms import PostForm, choices
 from webapp.core.words import _l
 from webapp.senders.models import TransportKind
 from webapp.senders.presets import Authentication
@@ -63,11 +63,11 @@ class SenderForm(PostForm):
     )
     kind = SelectField(
         _l("Way out"),
-        choices=[
+        choices=choices(
             (TransportKind.SMTP.value, _l("SMTP server")),
             (TransportKind.PRACTICE.value, _l("Practice server")),
             (TransportKind.DRY_RUN.value, _l("Dry run")),
-        ],
+        ),
         default=TransportKind.SMTP.value,
     )
     from_name = StringField(_l("From, name"), [Length(max=200)])
@@ -86,19 +86,19 @@ class SenderForm(PostForm):
     )
     security = SelectField(
         _l("Security"),
-        choices=[
+        choices=choices(
             (Security.TLS.value, _l("TLS from the start (usually port 465)")),
             (Security.STARTTLS.value, _l("STARTTLS, required (usually port 587)")),
             (Security.NONE.value, _l("None (only hosts that are allowed for it)")),
-        ],
+        ),
         default=Security.STARTTLS.value,
     )
     authentication = SelectField(
         _l("Authentication"),
-        choices=[
+        choices=choices(
             (Authentication.PASSWORD.value, _l("Login and password")),
             (Authentication.NONE.value, _l("No authentication")),
-        ],
+        ),
         default=Authentication.PASSWORD.value,
     )
     login = StringField(
