@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from flask import request
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, Form, FormField
-from wtforms.fields import BooleanField
-from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.fields import BooleanField, SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 
 from webapp.core.errors import Invalid
 
