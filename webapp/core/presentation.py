@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, Response, current_app, g, request, url_for
+from flask import Flask, Response, current_app, flash, g, request, url_for
 from markupsafe import Markup, escape
 
 from webapp.core.clock import now
@@ -175,6 +175,19 @@ def icon(name: str, size: str = "") -> Markup:
     return Markup(
         '<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"/></svg>'
     ).format(extra, url_for("static", filename="img/icons.svg"), escape(name))
+
+
+def toast(words: str, undo: str = "", **fields: object) -> None:
+    """Show a sentence on the next page.
+
+    Parameters
+    ----------
+    undo
+        Address that takes it back, by POST; then the toast has an Undo button.
+    **fields
+        What that POST carries.
+    """
+    flash({"words": words, "undo": undo, "fields": fields} if undo else words)  # type: ignore[arg-type]  # Flask keeps any JSON
 
 
 def init_app(app: Flask) -> None:

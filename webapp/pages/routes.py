@@ -5,7 +5,6 @@ import ipaddress
 from flask import (
     Blueprint,
     current_app,
-    flash,
     jsonify,
     redirect,
     render_template,
@@ -17,11 +16,12 @@ from flask.typing import ResponseReturnValue
 from webapp.core import forms
 from webapp.core.db import db
 from webapp.core.errors import Forbidden, Invalid, NotFound
+from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators import sessions, setup
 from webapp.operators.access import Scope, public, requires
 from webapp.operators.forms import SetupForm
-from webapp.pages import health, service
+from webapp.pages import attention, checklist, glossary, health, overview, service
 
 bp = Blueprint("pages", __name__)
 
@@ -31,15 +31,62 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 @bp.get("/")
 @requires(Scope.READ)
 def dashboard() -> ResponseReturnValue:
-    """Show nothing yet."""
-    raise NotFound("This page is on its way.")
+    """Show what is wrong, what is running, and what is next."""
+    steps = [] if service.is_checklist_hidden() else checklist.steps()
+    return render_template(
+        "pages/dashboard.html",
+        attention=attention.everything(),
+        running=overview.running(),
+        chart=overview.last_days(),
+        reasons=overview.why_failed(),
+        mailboxes=overview.unread(),
+        steps=steps,
+        done=sum(1 for step in steps if step.done),
+    )
+
+
+@bp.post("/example")
+@requires(Scope.WRITE)
+def send_example() -> ResponseReturnValue:
+    """Open the check of the example campaign."""
+    raise NotFound("The example is on its way.")
+
+
+@bp.post("/first-steps/hide")
+@requires(Scope.WRITE)
+def hide_first_steps() -> ResponseReturnValue:
+    """Hide the first steps; the toast brings them back."""
+    service.hide_checklist()
+    undo = url_for("pages.show_first_steps")
+    toast(_("The first steps are hidden."), undo)
+    return redirect(url_for("pages.dashboard"), 303)
+
+
+@bp.post("/first-steps/show")
+@requires(Scope.WRITE)
+def show_first_steps() -> ResponseReturnValue:
+    """Bring the first steps back."""
+    service.show_checklist()
+    return redirect(url_for("pages.dashboard"), 303)
+
+
+@bp.app_context_processor
+def navigation_counts() -> dict[str, object]:
+    """Give the navigation its figures, counted only where it is shown."""
+    return {"counts": overview.NavigationCounts()}
 
 
 @bp.get("/help")
 @requires(Scope.READ)
 def help_page() -> ResponseReturnValue:
-    """Show nothing yet."""
-    raise NotFound("This page is on its way.")
+    """Show the tasks, the keys, and every word of a state with what it means."""
+    return render_template(
+        "pages/help.html",
+        keys=glossary.KEYS,
+        statuses=glossary.STATUSES,
+        states=glossary.STATES,
+        failures=glossary.failures(),
+    )
 
 
 @bp.get("/setup")
@@ -70,7 +117,7 @@ def do_set_up() -> ResponseReturnValue:
     sessions.start(operator)
     db.session.commit()
     if practice and not service.make_practice_kit(operator):
-        flash(_("The example could not be laid out; the rest of the desk works."))
+        toast(_("The example could not be laid out; the rest of the desk works."))
     return redirect(url_for("pages.dashboard"), 303)
 
 

@@ -1,0 +1,171 @@
+"""What the dashboard counts: running campaigns, last days, failures, unread mail."""
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.reasons import words_of
+from webapp.campaigns.states import FINAL, RUNNING, State, Status
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.presentation import zone
+from webapp.core.words import _
+from webapp.mailboxes.models import Folder, Mailbox
+from webapp.pages import days
+
+DAYS = 30
+SHOWN = 5
+QUARTER = 15 * 60  # seconds; every zone is a whole number of quarters off UTC
+
+
+@dataclass(frozen=True)
+class Running:
+    """A campaign that is at work, or will be."""
+
+    campaign: Campaign
+    total: int
+    done: int
+    sent: int
+    failed: int
+
+    @property
+    def percent(self) -> float:
+        """Return how much is done, 100 only when nothing is left."""
+        return self.done * 1000 // self.total / 10 if self.total else 0.0
+
+    @property
+    def bar(self) -> tuple[float, float]:
+        """Return the lengths of the bar: sent and failed, in percent."""
+        total = self.total or 1
+        return round(self.sent * 100 / total, 2), round(self.failed * 100 / total, 2)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """The unread mail of one mailbox; nothing where it was never counted."""
+
+    mailbox: Mailbox
+    unseen: int | None
+
+
+class NavigationCounts:
+    """The figures beside the navigation, counted when a page shows them."""
+
+    @cached_property
+    def campaigns(self) -> int:
+        """Return how many campaigns are running."""
+        running = sa.select(sa.func.count()).where(Campaign.state.in_(RUNNING))
+        return db.session.scalar(running) or 0
+
+    @cached_property
+    def unread(self) -> int:
+        """Return how many mails are unread in all inboxes."""
+        return sum(one.unseen or 0 for one in unread())
+
+
+def running() -> list[Running]:
+    """Return the campaigns that are running, scheduled or paused by a person."""
+    waiting = sa.and_(Campaign.state == State.PAUSED, Campaign.pause_reason == "")
+    states = Campaign.state.in_([*RUNNING, State.SCHEDULED])
+    found = db.session.scalars(
+        sa.select(Campaign)
+        .where(sa.or_(states, waiting), Campaign.archived_at.is_(None))
+        .order_by(Campaign.launched_at.desc(), Campaign.id.desc())
+    ).all()
+    return [_progress(campaign) for campaign in found]
+
+
+def _progress(campaign: Campaign) -> Running:
+    counts = counts_of(campaign.id)
+    return Running(
+        campaign=campaign,
+        total=max(campaign.total, sum(counts.values())),
+        done=sum(counts.get(one, 0) for one in FINAL),
+        sent=counts.get(Status.SENT, 0),
+        failed=counts.get(Status.FAILED, 0),
+    )
+
+
+def counts_of(campaign_id: int) -> dict[Status, int]:
+    """Return the numbers of a campaign's messages by status."""
+    rows = db.session.execute(
+        sa.select(Message.status, sa.func.count())
+        .where(Message.campaign_id == campaign_id)
+        .group_by(Message.status)
+    )
+    return {status: number for status, number in rows}  # noqa: C416 - a row is no pair for mypy
+
+
+def last_days() -> days.DayChart:
+    """Return the chart of the last 30 days, in the operator's time zone."""
+    today = now().astimezone(zone()).date()
+    first = datetime.datetime.combine(
+        today - datetime.timedelta(days=DAYS - 1), datetime.time(), zone()
+    )
+    sent = _by_day(Message.sent_at, Message.sent_at >= first)
+    failed = _by_day(
+        Message.updated_at,
+        Message.status == Status.FAILED,
+        Message.updated_at >= first,
+    )
+    return days.draw(today, DAYS, sent, failed)
+
+
+def _by_day(
+    instant: Any, *conditions: sa.ColumnElement[bool]
+) -> Counter[datetime.date]:
+    quarter = sa.cast(sa.extract("epoch", instant), sa.BigInteger) // QUARTER
+    query = sa.select(quarter, sa.func.count()).where(*conditions).group_by(quarter)
+    found: Counter[datetime.date] = Counter()
+    for at, number in db.session.execute(query):
+        local = datetime.datetime.fromtimestamp(at * QUARTER, UTC).astimezone(zone())
+        found[local.date()] += number
+    return found
+
+
+def why_failed() -> Sequence[tuple[str, int, float]]:
+    """Return why messages failed in the last days: words, number, share of the most."""
+    since = now() - datetime.timedelta(days=DAYS)
+    number = sa.func.count()
+    rows = db.session.execute(
+        sa.select(Message.reason_class, number)
+        .where(Message.status == Status.FAILED, Message.updated_at >= since)
+        .group_by(Message.reason_class)
+        .order_by(number.desc())
+        .limit(SHOWN)
+    ).all()
+    most = max((count for _kind, count in rows), default=1)
+    return [
+        (words_of(kind) or _("Another reason"), n, round(n * 100 / most, 1))
+        for kind, n in rows
+    ]
+
+
+def unread() -> list[Unread]:
+    """Return the mailboxes with what is unread in their inboxes."""
+    inbox = sa.func.sum(Folder.unseen)
+    rows = db.session.execute(
+        sa.select(Mailbox, inbox)
+        .outerjoin(
+            Folder,
+            sa.and_(
+                Folder.mailbox_id == Mailbox.id,
+                Folder.gone_at.is_(None),
+                sa.func.lower(Folder.role) == "inbox",
+            ),
+        )
+        .where(Mailbox.deleted_at.is_(None))
+        .group_by(Mailbox.id)
+        .order_by(Mailbox.name)
+    )
+    return [
+        Unread(mailbox, None if number is None else int(number))
+        for mailbox, number in rows
+    ]
