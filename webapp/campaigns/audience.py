@@ -1,0 +1,218 @@
+"""Who of a recipient table gets a campaign, and who does not and why.
+
+The check and the launch read the table through this one module, in the order of the
+row ids, so what the check promised is what the launch does. A suppression that came in
+between takes a recipient out; nothing ever puts one in.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns.models import Campaign
+from webapp.campaigns.reasons import SKIP_WORDS, SkipClass
+from webapp.core.db import db
+from webapp.core.words import _
+from webapp.recipients.models import Recipient, RecipientTable
+from webapp.suppressions.models import Channel, Suppression
+
+BATCH = 1000
+NAME_COLUMNS = ("name", "full_name", "fullname")
+FIRST_NAMES = ("first_name", "firstname", "given_name")
+LAST_NAMES = ("last_name", "lastname", "surname", "family_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One recipient as a campaign sees it; `skip` says why it gets nothing."""
+
+    id: int
+    row: int
+    version: int
+    name: str
+    address: str
+    address_key: str
+    values: Mapping[str, Any]
+    skip: SkipClass | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The part of a campaign that decides who gets it.
+
+    Attributes
+    ----------
+    until
+        Rows that were created after this are not part of it; ``None`` takes all.
+    """
+
+    table_id: int
+    address_column: str
+    columns: tuple[str, ...]
+    left_out: frozenset[int]
+    until: datetime | None = None
+
+
+def audience_of(campaign: Campaign, table: RecipientTable) -> Audience:
+    """Return the audience of a campaign, bounded by its launch if it has one."""
+    return Audience(
+        table_id=table.id,
+        address_column=table.address_column,
+        columns=tuple(column.name for column in table.columns),
+        left_out=frozenset(campaign.left_out),
+        until=campaign.launched_at,
+    )
+
+
+def batches(
+    audience: Audience, after: int = 0, number: int = 0
+) -> Iterator[list[Person]]:
+    """Yield the recipients, at most `BATCH` at a time, in the order of their ids.
+
+    Parameters
+    ----------
+    after, number
+        The id and the row number of the last recipient that is done already.
+    """
+    while batch := _batch(audience, after, number):
+        yield batch
+        after, number = batch[-1].id, batch[-1].row
+
+
+def display_name(values: Mapping[str, Any]) -> str:
+    """Return the name of a recipient, from the columns that usually hold it.
+
+    Examples
+    --------
+    >>> display_name({"first_name": "Ada", "last_name": "Byrne", "city": "Cork"})
+    'Ada Byrne'
+    >>> display_name({"name": "Zoë"}), display_name({"email": "a@example.org"})
+    ('Zoë', '')
+    """
+    cells = {str(key).lower(): str(cell or "") for key, cell in values.items()}
+    for column in NAME_COLUMNS:
+        if cells.get(column):
+            return cells[column][:200]
+    first = next((cells[c] for c in FIRST_NAMES if cells.get(c)), "")
+    last = next((cells[c] for c in LAST_NAMES if cells.get(c)), "")
+    return f"{first} {last}".strip()[:200]
+
+
+def _batch(audience: Audience, after: int, number: int) -> list[Person]:
+    query = sa.select(
+        Recipient.id,
+        Recipient.version,
+        Recipient.address,
+        Recipient.address_key,
+        Recipient.row_values,
+        Recipient.problems,
+    ).where(Recipient.recipient_table_id == audience.table_id, Recipient.id > after)
+    if audience.until is not None:
+        query = query.where(Recipient.created_at <= audience.until)
+    rows = db.session.execute(query.order_by(Recipient.id).limit(BATCH)).all()
+    keys = {row.address_key for row in rows if row.address_key}
+    first = _first_of(audience, keys)
+    never = suppressed(keys, audience.table_id)
+    people = []
+    for count, row in enumerate(rows, number + 1):
+        skip, words = _verdict(audience, row, first, never)
+        values = {name: row.row_values.get(name) for name in audience.columns}
+        shown = row.address or str(values.get(audience.address_column) or "")
+        people.append(
+            Person(
+                id=row.id,
+                row=count,
+                version=row.version,
+                name=display_name(values),
+                address=shown[:320],
+                address_key=row.address_key,
+                values=values,
+                skip=skip,
+                words=words,
+            )
+        )
+    return people
+
+
+def _verdict(
+    audience: Audience, row: Any, first: Mapping[str, int], never: Mapping[str, str]
+) -> tuple[SkipClass | None, str]:
+    if row.id in audience.left_out:
+        return _skip(SkipClass.LEFT_OUT)
+    if not row.address_key:
+        return _without_address(audience, row)
+    if first.get(row.address_key, row.id) != row.id:
+        return _skip(SkipClass.DUPLICATE)
+    if row.address_key in never:
+        return SkipClass.SUPPRESSED, never[row.address_key]
+    return None, ""
+
+
+def _without_address(audience: Audience, row: Any) -> tuple[SkipClass, str]:
+    if not str(row.row_values.get(audience.address_column) or "").strip():
+        return _skip(SkipClass.NO_ADDRESS)
+    why = str(row.problems.get(audience.address_column) or "")
+    return SkipClass.BAD_ADDRESS, why or str(SKIP_WORDS[SkipClass.BAD_ADDRESS])
+
+
+def _skip(kind: SkipClass) -> tuple[SkipClass, str]:
+    return kind, str(SKIP_WORDS[kind])
+
+
+def _first_of(audience: Audience, keys: Collection[str]) -> dict[str, int]:
+    """Return for each address the first row that has it and is not left out."""
+    rows = db.session.execute(
+        sa.select(Recipient.address_key, Recipient.id)
+        .where(
+            Recipient.recipient_table_id == audience.table_id,
+            Recipient.address_key.in_(keys),
+        )
+        .order_by(Recipient.id.desc())
+    )
+    return {key: id_ for key, id_ in rows if id_ not in audience.left_out}
+
+
+def suppressed(keys: Collection[str], table_id: int | None) -> dict[str, str]:
+    """Return those of the addresses that get nothing, with the reason in words."""
+    domains = {key.rpartition("@")[2] for key in keys}
+    rows: Sequence[Any] = db.session.execute(
+        sa.select(
+            Suppression.channel,
+            Suppression.address_key,
+            Suppression.reason,
+            Suppression.created_at,
+        ).where(
+            Suppression.undone_at.is_(None),
+            sa.or_(
+                sa.and_(
+                    Suppression.channel == Channel.EMAIL,
+                    Suppression.address_key.in_(keys),
+                ),
+                sa.and_(
+                    Suppression.channel == Channel.DOMAIN,
+                    Suppression.address_key.in_(domains),
+                ),
+            ),
+            sa.or_(
+                Suppression.recipient_table_id.is_(None),
+                Suppression.recipient_table_id == table_id,
+            ),
+        )
+    ).all()
+    found = {
+        row.address_key: _(
+            "Suppressed: %(why)s on %(day)s",
+            why=row.reason.value.replace("_", " "),
+            day=f"{row.created_at:%Y-%m-%d}",
+        )
+        for row in rows
+    }
+    return {
+        key: found.get(key) or found[key.rpartition("@")[2]]
+        for key in keys
+        if key in found or key.rpartition("@")[2] in found
+    }

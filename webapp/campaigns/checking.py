@@ -1,0 +1,271 @@
+"""The check before a launch: render every recipient, and say who gets it and who not.
+
+It runs as a job. What it found is kept in `Campaign.check_result`: all counts, and
+the first 200 rows of each kind. An edit in the meantime makes the result worthless, so
+it is stored only for the version of the campaign that it began with.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns import moves
+from webapp.campaigns.audience import Person, audience_of, batches
+from webapp.campaigns.letters import (
+    Row,
+    Stationery,
+    letter_of,
+    stationery_of,
+    values_of,
+)
+from webapp.campaigns.models import Campaign
+from webapp.campaigns.reasons import SkipClass
+from webapp.campaigns.states import State
+from webapp.composing.addresses import AddressError
+from webapp.composing.letter import ComposeError
+from webapp.composing.mime import compose
+from webapp.core.clock import now
+from webapp.core.db import db, reading
+from webapp.core.ids import uuid7
+from webapp.core.words import _
+from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
+
+SHOWN_ROWS = 200
+PROBLEM_ADDRESSES = frozenset({SkipClass.BAD_ADDRESS, SkipClass.NO_ADDRESS})
+
+
+@dataclass
+class Tally:
+    """What a check has found so far."""
+
+    rows: int = 0
+    recipients: int = 0
+    problems: int = 0
+    problem_rows: list[dict[str, Any]] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    skipped_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    subject: str = ""
+
+    def gets_it(self, person: Person, rendered: Rendered) -> None:
+        """Count a recipient who gets the message."""
+        self.recipients += 1
+        self.last = {"name": person.name, "address": person.address, "row": person.row}
+        if not self.first:
+            self.first, self.subject = self.last, rendered.subject
+
+    def skip(self, person: Person) -> None:
+        """Count a recipient who is left out by itself."""
+        kind = str(person.skip)
+        self.skipped[kind] += 1
+        shown = self.skipped_rows.setdefault(kind, [])
+        if len(shown) < SHOWN_ROWS:
+            shown.append(entry(person, kind, person.words))
+
+    def problem(
+        self, person: Person, kind: str, words: str, variable: str = ""
+    ) -> None:
+        """Count a recipient about whom somebody has to decide."""
+        self.problems += 1
+        if len(self.problem_rows) < SHOWN_ROWS:
+            shown = entry(person, kind, words)
+            self.problem_rows.append({**shown, "variable": variable})
+
+
+def entry(person: Person, kind: str, words: str) -> dict[str, Any]:
+    """Return one row of a check's result."""
+    return {
+        "recipient_id": person.id,
+        "row": person.row,
+        "name": person.name,
+        "address": person.address,
+        "class": kind,
+        "words": words,
+    }
+
+
+def obstacles(campaign: Campaign) -> list[str]:
+    """Return what has to be chosen before any row can be checked."""
+    table, sender = campaign.recipient_table, campaign.sender
+    found = []
+    if table is None or table.deleted_at:
+        found.append(_("Choose a recipient table."))
+    elif not table.address_column:
+        found.append(_("The recipient table has no column of e-mail addresses."))
+    if campaign.message_template is None or not campaign.message_template.versions:
+        found.append(_("Choose a message template."))
+    if sender is None or sender.archived_at:
+        found.append(_("Choose a sender."))
+    return found
+
+
+def fingerprint(campaign: Campaign) -> dict[str, Any]:
+    """Return the versions of everything that a check depends on."""
+    table, sender = campaign.recipient_table, campaign.sender
+    template = campaign.message_template
+    return {
+        "campaign": campaign.version,
+        "recipient_table": [table.id, table.version] if table else [],
+        "message_template": [template.id, template.versions[0].id] if template else [],
+        "sender": [sender.id, sender.version] if sender else [],
+    }
+
+
+def changed_since(campaign: Campaign) -> list[str]:
+    """Return what was changed since the check; empty while its result holds."""
+    kept = campaign.check_result.get("fingerprint")
+    if not kept:
+        return []
+    words = {
+        "campaign": _("the campaign"),
+        "recipient_table": _("the recipient table"),
+        "message_template": _("the message template"),
+        "sender": _("the sender"),
+    }
+    seen = fingerprint(campaign)
+    return [words[name] for name in words if kept.get(name) != seen[name]]
+
+
+def run(campaign_id: int) -> None:
+    """Check a campaign that is *checking*; it ends *ready*, or *draft* again."""
+    with reading():
+        campaign = db.session.get(Campaign, campaign_id)
+        if campaign is None or campaign.state != State.CHECKING:
+            db.session.rollback()
+            return
+        version, seen = campaign.version, fingerprint(campaign)
+        blocking = obstacles(campaign)
+        db.session.rollback()
+    tally = Tally()
+    if not blocking:
+        try:
+            if not _go_through(campaign_id, version, tally):
+                return
+        except AddressError as error:
+            db.session.rollback()
+            blocking.append(
+                _("An address of the campaign: %(words)s", words=error.words)
+            )
+    _store(campaign_id, version, {**_result(tally, blocking), "fingerprint": seen})
+
+
+def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
+    """Check all rows; false when the campaign was changed or left meanwhile."""
+    with reading():
+        campaign = db.session.get_one(Campaign, campaign_id)
+        table = campaign.recipient_table
+        assert table is not None
+        stationery, audience = stationery_of(campaign), audience_of(campaign, table)
+        db.session.rollback()
+    people = batches(audience)
+    with RenderPool() as pool:
+        while True:
+            with reading():
+                batch = next(people, None)
+                db.session.rollback()
+            if batch is None:
+                return True
+            _check_batch(batch, stationery, pool, tally)
+            if not _still_wanted(campaign_id, version, tally.rows):
+                return False
+
+
+def _check_batch(
+    batch: Sequence[Person], stationery: Stationery, pool: RenderPool, tally: Tally
+) -> None:
+    tally.rows += len(batch)
+    wanted = []
+    for person in batch:
+        if person.skip in PROBLEM_ADDRESSES:
+            tally.problem(person, str(person.skip), person.words)
+        elif person.skip:
+            tally.skip(person)
+        else:
+            wanted.append((person, row_for(person)))
+    assert stationery.source is not None
+    values = [values_of(stationery, row) for _person, row in wanted]
+    made = pool.render_many(stationery.source, values, stationery.base_url)
+    for (person, row), rendered in zip(wanted, made, strict=True):
+        if isinstance(rendered, RenderFailure):
+            words, variable = rendered.words, rendered.variable or ""
+            tally.problem(person, "content", words, variable)
+            continue
+        try:
+            compose(letter_of(stationery, row, rendered))
+        except (ComposeError, AddressError) as error:
+            tally.problem(person, "content", error.words)
+        else:
+            tally.gets_it(person, rendered)
+
+
+def row_for(person: Person) -> Row:
+    """Return a row to try rendering and composing with, before there is a message."""
+    public_id = uuid7()
+    return Row(
+        public_id=public_id,
+        address=person.address,
+        name=person.name,
+        row_values=person.values,
+        message_id_header=f"<{public_id.hex}@check.invalid>",
+        dated_at=now(),
+    )
+
+
+def _still_wanted(campaign_id: int, version: int, done: int) -> bool:
+    kept = db.session.execute(
+        sa.update(Campaign)
+        .where(
+            Campaign.id == campaign_id,
+            Campaign.state == State.CHECKING,
+            Campaign.version == version,
+        )
+        .values(check_done=done, updated_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return bool(kept.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+
+
+def _result(tally: Tally, blocking: list[str]) -> dict[str, Any]:
+    found = asdict(tally)
+    skipped, rows = found.pop("skipped"), found.pop("skipped_rows")
+    return {
+        **found,
+        "blocking": blocking,
+        "skipped": {
+            kind: {"count": count, "rows": rows[kind]}
+            for kind, count in sorted(skipped.items())
+        },
+    }
+
+
+def is_clean(result: dict[str, Any]) -> bool:
+    """Whether nothing in a check's result stands in the way of a launch.
+
+    Examples
+    --------
+    >>> is_clean({"recipients": 8, "problems": 0, "blocking": []})
+    True
+    >>> is_clean({"recipients": 8, "problems": 1, "blocking": []}), is_clean({})
+    (False, False)
+    """
+    problems = result.get("problems") or result.get("blocking")
+    return not problems and result.get("recipients", 0) > 0
+
+
+def _store(campaign_id: int, version: int, result: dict[str, Any]) -> None:
+    moves.move(
+        campaign_id,
+        State.READY if is_clean(result) else State.DRAFT,
+        Campaign.state == State.CHECKING,
+        Campaign.version == version,
+        kind="checked",
+        check_result=result,
+        check_done=result["rows"],
+        checked_at=now(),
+    )
+    db.session.commit()

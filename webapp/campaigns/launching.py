@@ -1,0 +1,312 @@
+"""The launch: one message row per recipient, written so that it can be cut anywhere.
+
+Each short transaction first moves `Campaign.launched_through` from the value it read to
+the last id of its batch. Only one launcher can do that, so a second one stops, and one
+that was killed is continued from there: no recipient twice, none left out. Messages
+leave only when all rows are there, for marking asks for a campaign that is *sending*.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns import moves
+from webapp.campaigns.audience import Person, audience_of, batches
+from webapp.campaigns.checking import changed_since
+from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
+from webapp.campaigns.models import Campaign, Message, MessageAddress
+from webapp.campaigns.states import State, Status
+from webapp.composing.addresses import parse_mailbox
+from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db, db_now
+from webapp.core.errors import Refused
+from webapp.core.ids import uuid7
+from webapp.core.presentation import figure
+from webapp.core.words import _
+from webapp.operators import audit
+from webapp.senders.models import TransportKind
+
+DEFAULT_HOLD = 15
+LONGEST_HOLD = 120
+STALLED = timedelta(seconds=20)
+CHECK_STALLED = timedelta(seconds=60)
+
+
+def launch(
+    campaign_id: int, expected_recipients: int, hold_seconds: int = DEFAULT_HOLD
+) -> Campaign:
+    """Freeze a checked campaign and begin its hold time.
+
+    Parameters
+    ----------
+    expected_recipients
+        How many people the operator expects to write to.
+
+    Raises
+    ------
+    Refused
+        If the check does not hold any more, or counts another number of recipients.
+    """
+    campaign = db.session.get(Campaign, campaign_id)
+    if campaign is None or campaign.state != State.READY:
+        moves.refuse(campaign_id)
+    _ready_for(campaign, expected_recipients)
+    assert campaign.recipient_table is not None
+    assert campaign.message_template is not None
+    assert campaign.sender is not None
+    at = now()
+    moved = moves.move(
+        campaign_id,
+        State.HOLDING,
+        Campaign.version == campaign.version,
+        kind="launched",
+        words=_("%(n)s recipients", n=figure(expected_recipients)),
+        message_template_version_id=campaign.message_template.versions[0].id,
+        sender_snapshot=snapshot_of(campaign.sender),
+        table_version=campaign.recipient_table.version,
+        total=campaign.check_result["rows"],
+        launched_at=at,
+        launched_by=moves.actor_name(),
+        hold_until=at + timedelta(seconds=hold_seconds),
+        pause_reason="",
+        stop_reason="",
+    )
+    if not moved:
+        moves.refuse(campaign_id)
+    audit.record(
+        "launch", "campaign", campaign_id, campaign.name, recipients=expected_recipients
+    )
+    db.session.commit()
+    if hold_seconds == 0:
+        begin(campaign_id)
+    return db.session.get_one(Campaign, campaign_id)
+
+
+def _ready_for(campaign: Campaign, expected: int) -> None:
+    changed = changed_since(campaign)
+    if changed:
+        raise Refused(
+            _(
+                "Changed since the check: %(what)s. Check again, then launch.",
+                what=", ".join(changed),
+            )
+        )
+    counted = campaign.check_result["recipients"]
+    if counted != expected:
+        raise Refused(
+            _(
+                "You confirmed %(expected)s recipients, but it would go to "
+                "%(counted)s. Look at the check again.",
+                expected=figure(expected),
+                counted=figure(counted),
+            )
+        )
+
+
+def stop(campaign_id: int) -> None:
+    """Take a launch back in its hold time; nothing has left.
+
+    Raises
+    ------
+    Refused
+        If the hold time is over.
+    """
+    moved = moves.move(
+        campaign_id,
+        State.READY,
+        Campaign.state.in_((State.HOLDING, State.SCHEDULED)),
+        kind="stopped",
+        launched_at=None,
+        hold_until=None,
+    )
+    if not moved:
+        moves.refuse(campaign_id)
+    audit.record("stop", "campaign", campaign_id)
+    db.session.commit()
+
+
+def begin(campaign_id: int) -> bool:
+    """End the hold time and start writing messages; owns its commit.
+
+    What was changed during the hold time takes the campaign back to *ready*.
+    """
+    campaign = db.session.get_one(Campaign, campaign_id)
+    changed = changed_since(campaign)
+    if changed:
+        words = _("Changed in the hold time: %(what)s.", what=", ".join(changed))
+        back = {"launched_at": None, "hold_until": None, "stop_reason": words}
+        holding = Campaign.state == State.HOLDING
+        moves.move(
+            campaign_id, State.READY, holding, kind="stopped", words=words, **back
+        )
+        db.session.commit()
+        return False
+    begun = moves.move(
+        campaign_id,
+        State.LAUNCHING,
+        Campaign.state == State.HOLDING,
+        kind="preparing",
+        launched_through=0,
+    )
+    db.session.commit()
+    if begun:
+        wake(campaign_id)
+    return begun
+
+
+def wake(campaign_id: int) -> None:
+    """Wake a worker to write the messages of a campaign."""
+    span = int(now().timestamp() // STALLED.total_seconds())
+    queue.wake("campaigns.launch", campaign_id, unique=f"launch-{campaign_id}-{span}")
+
+
+def launch_due() -> int:
+    """Begin what is due, and go on with what was cut off; safe to run twice at once.
+
+    Returns
+    -------
+    int
+        How many campaigns were woken.
+    """
+    at = now()
+    due = _ids(Campaign.state == State.HOLDING, Campaign.hold_until <= at)
+    for campaign_id in due:
+        begin(campaign_id)
+    cut = _ids(Campaign.state == State.LAUNCHING, Campaign.updated_at < at - STALLED)
+    for campaign_id in cut:
+        wake(campaign_id)
+    silent = _ids(
+        Campaign.state == State.CHECKING, Campaign.updated_at < at - CHECK_STALLED
+    )
+    for campaign_id in silent:
+        span = int(at.timestamp() // CHECK_STALLED.total_seconds())
+        unique = f"check-{campaign_id}-{span}"
+        queue.wake("campaigns.check", campaign_id, unique=unique)
+    return len(due) + len(cut) + len(silent)
+
+
+def _ids(*conditions: Any) -> Sequence[int]:
+    found = db.session.scalars(sa.select(Campaign.id).where(*conditions)).all()
+    db.session.rollback()
+    return found
+
+
+def run(campaign_id: int) -> None:
+    """Write the messages of a campaign that is *launching*, then let it send."""
+    while _write_batch(campaign_id):
+        pass
+
+
+def _write_batch(campaign_id: int) -> bool:
+    """Write the next rows in one transaction; false when there is nothing to do."""
+    campaign = db.session.get(Campaign, campaign_id)
+    if campaign is None or campaign.state != State.LAUNCHING:
+        db.session.rollback()
+        return False
+    table = campaign.recipient_table
+    assert table is not None
+    written = db.session.scalar(
+        sa.select(sa.func.max(Message.row_number)).where(
+            Message.campaign_id == campaign_id
+        )
+    )
+    audience, through = audience_of(campaign, table), campaign.launched_through
+    batch = next(batches(audience, through, written or 0), None)
+    if batch is None:
+        _complete(campaign_id, written or 0)
+        return False
+    if not _take(campaign_id, through, batch[-1].id):
+        db.session.rollback()
+        return False
+    _insert(campaign, batch)
+    db.session.commit()
+    return True
+
+
+def _take(campaign_id: int, through: int, last: int) -> bool:
+    taken = db.session.execute(
+        sa.update(Campaign)
+        .where(
+            Campaign.id == campaign_id,
+            Campaign.state == State.LAUNCHING,
+            Campaign.launched_through == through,
+        )
+        .values(launched_through=last, updated_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+
+
+def _insert(campaign: Campaign, batch: Sequence[Person]) -> None:
+    key = token_key()
+    due = db.session.scalar(sa.select(db_now())) or now()
+    rows = [_row(campaign, person, key, due) for person in batch]
+    db.session.execute(sa.insert(Message), rows)
+    if campaign.cc or campaign.bcc:
+        _insert_addresses(campaign, batch)
+
+
+def _row(
+    campaign: Campaign, person: Person, key: bytes, due: datetime
+) -> dict[str, Any]:
+    public_id = uuid7()
+    sender = campaign.sender_snapshot
+    return {
+        "public_id": public_id,
+        "campaign_id": campaign.id,
+        "sender_id": campaign.sender_id,
+        "recipient_id": person.id,
+        "recipient_version": person.version,
+        "row_number": person.row,
+        "name": person.name,
+        "address": person.address,
+        "address_key": person.address_key,
+        "row_values": dict(person.values),
+        "status": Status.SKIPPED if person.skip else Status.PENDING,
+        "reason_class": str(person.skip or ""),
+        "reason": person.words[:500],
+        "message_id_header": message_id_of(key, public_id, sender["from_address"]),
+        "is_dry_run": sender["kind"] == TransportKind.DRY_RUN,
+        "due_at": due,
+    }
+
+
+def _insert_addresses(campaign: Campaign, batch: Sequence[Person]) -> None:
+    """Give each envelope recipient its own outcome where there are several."""
+    messages = db.session.execute(
+        sa.select(Message.id, Message.address).where(
+            Message.campaign_id == campaign.id,
+            Message.recipient_id.between(batch[0].id, batch[-1].id),
+            Message.status == Status.PENDING,
+        )
+    ).all()
+    others = {
+        (kind, parse_mailbox(text).addr)
+        for kind, listed in (("cc", campaign.cc), ("bcc", campaign.bcc))
+        for text in listed
+    }
+    rows = [
+        {"message_id": message.id, "kind": kind, "address": address}
+        for message in messages
+        for kind, address in [("to", message.address), *sorted(others)]
+    ]
+    if rows:
+        db.session.execute(sa.insert(MessageAddress), rows)
+
+
+def _complete(campaign_id: int, rows: int) -> None:
+    """Let a campaign send whose rows are all there."""
+    moved = moves.move(
+        campaign_id,
+        State.SENDING,
+        Campaign.state == State.LAUNCHING,
+        kind="sending",
+        prepared_at=now(),
+        total=rows,
+    )
+    db.session.commit()
+    if moved and not moves.finish_if_done(campaign_id):
+        moves.wake_tickets(campaign_id, rows)

@@ -1,0 +1,332 @@
+"""Campaigns until their launch: made, edited, checked, archived.
+
+What happens after the launch is in `launching` and `steering`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import selectinload
+
+from webapp.campaigns import moves
+from webapp.campaigns.checking import changed_since, is_clean
+from webapp.campaigns.models import Campaign
+from webapp.campaigns.states import EDITABLE, OVER, State
+from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import Invalid, NotFound, Refused
+from webapp.core.words import _
+from webapp.message_templates.models import MessageTemplate
+from webapp.operators import audit
+from webapp.operators.models import Operator
+from webapp.recipients.models import Recipient, RecipientTable
+from webapp.senders.models import Sender
+
+MAX_LEFT_OUT = 50_000
+CHOICES: Mapping[str, type[Any]] = {
+    "recipient_table_id": RecipientTable,
+    "message_template_id": MessageTemplate,
+    "sender_id": Sender,
+}
+
+
+def get(campaign_id: int) -> Campaign:
+    """Return a campaign.
+
+    Raises
+    ------
+    NotFound
+        If there is none with this id.
+    """
+    campaign = db.session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound(_("There is no such campaign."))
+    return campaign
+
+
+def listing(state: str = "", words: str = "") -> "sa.Select[Any]":
+    """Return the query of the campaigns, by state and by a word in the name."""
+    query = sa.select(Campaign).options(
+        selectinload(Campaign.recipient_table), selectinload(Campaign.sender)
+    )
+    if state == "archived":
+        query = query.where(Campaign.archived_at.is_not(None))
+    else:
+        query = query.where(Campaign.archived_at.is_(None))
+        if state in set(State):
+            query = query.where(Campaign.state == State(state))
+    if words:
+        query = query.where(Campaign.name.icontains(words, autoescape=True))
+    return query
+
+
+def create(operator: Operator | None = None, **values: Any) -> Campaign:
+    """Make a campaign; all but its name may follow later.
+
+    Raises
+    ------
+    Invalid
+        If a table, message template or sender does not exist.
+    """
+    _choices_exist(values)
+    campaign = Campaign(created_by=operator.id if operator else None, **values)
+    db.session.add(campaign)
+    db.session.flush()
+    audit.record("create", "campaign", campaign.id, campaign.name)
+    db.session.commit()
+    return campaign
+
+
+def edit(campaign_id: int, version: int | None = None, **values: Any) -> Campaign:
+    """Change a campaign that is not launched; it has to be checked again.
+
+    Parameters
+    ----------
+    version
+        The version that the editor saw; a newer one is not overwritten.
+
+    Raises
+    ------
+    Refused
+        If it is launched, or somebody saved a newer version.
+    """
+    campaign = get(campaign_id)
+    _may_edit(campaign, version)
+    _choices_exist(values)
+    changed = {k: v for k, v in values.items() if getattr(campaign, k) != v}
+    if not changed:
+        return campaign
+    if "recipient_table_id" in changed:
+        changed["left_out"] = []
+    seen = campaign.version
+    _to_draft(campaign_id, seen, "edited", **changed, check_result={})
+    audit.record("edit", "campaign", campaign_id, campaign.name, fields=sorted(changed))
+    db.session.commit()
+    return get(campaign_id)
+
+
+def _may_edit(campaign: Campaign, version: int | None) -> None:
+    if campaign.state not in EDITABLE:
+        moves.refuse(campaign.id)
+    if version is not None and version != campaign.version:
+        raise Refused(
+            _(
+                "Somebody saved a newer version of this campaign. "
+                "Load it again, then change it."
+            )
+        )
+
+
+def _to_draft(campaign_id: int, seen: int, kind: str, **values: Any) -> None:
+    """Write changes and begin again as a draft, unless somebody else was faster."""
+    won = db.session.execute(
+        sa.update(Campaign)
+        .where(
+            Campaign.id == campaign_id,
+            Campaign.version == seen,
+            Campaign.state.in_(EDITABLE),
+        )
+        .values(
+            state=State.DRAFT, version=Campaign.version + 1, updated_at=now(), **values
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if not won.rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        moves.refuse(campaign_id)
+    moves.note(campaign_id, kind)
+    db.session.expire_all()
+
+
+def _choices_exist(values: Mapping[str, Any]) -> None:
+    words = _("This does not exist any more.")
+    wrong = {
+        name: [words]
+        for name, model in CHOICES.items()
+        if values.get(name) and db.session.get(model, values[name]) is None
+    }
+    if wrong:
+        raise Invalid(_("Some values need your attention."), wrong)
+    if values.get("filter"):
+        words = _("Filters are not available yet; leave this empty.")
+        raise Invalid(_("Some values need your attention."), {"filter": [words]})
+
+
+def delete(campaign_id: int) -> None:
+    """Delete a campaign that was never launched.
+
+    Raises
+    ------
+    Refused
+        If it was launched: then it can be archived.
+    """
+    campaign = get(campaign_id)
+    if campaign.state not in EDITABLE or campaign.launched_at:
+        raise Refused(_("It was launched, so it is kept. You can archive it."))
+    audit.record("delete", "campaign", campaign_id, campaign.name)
+    db.session.delete(campaign)
+    db.session.commit()
+
+
+def archive(campaign_id: int, *, undo: bool = False) -> None:
+    """Take a campaign off the list, or put it back.
+
+    Raises
+    ------
+    Refused
+        If it is still on its way.
+    """
+    campaign = get(campaign_id)
+    if not undo and campaign.state not in EDITABLE | OVER:
+        raise Refused(_("It is still on its way. Cancel it first, or let it finish."))
+    campaign.archived_at = None if undo else now()
+    action = "unarchive" if undo else "archive"
+    audit.record(action, "campaign", campaign_id, campaign.name)
+    db.session.commit()
+
+
+def duplicate(campaign_id: int, operator: Operator | None = None) -> Campaign:
+    """Make a new draft from a campaign."""
+    old = get(campaign_id)
+    kept = (*CHOICES, "cc", "bcc", "reply_to", "headers", "attachments", "base_url")
+    values = {name: getattr(old, name) for name in (*kept, "protection", "throttle")}
+    return create(operator, name=_("Copy of %(name)s", name=old.name)[:200], **values)
+
+
+def check(campaign_id: int) -> Campaign:
+    """Begin to check a campaign; a job does it.
+
+    Raises
+    ------
+    Refused
+        If it is launched already.
+    Unavailable
+        If the queue does not answer.
+    """
+    campaign = get(campaign_id)
+    if campaign.state != State.CHECKING:
+        moved = moves.move(
+            campaign_id,
+            State.CHECKING,
+            Campaign.state.in_((State.DRAFT, State.READY)),
+            kind="checking",
+            check_done=0,
+            check_result={},
+        )
+        if not moved:
+            moves.refuse(campaign_id)
+        audit.record("check", "campaign", campaign_id)
+    db.session.commit()
+    queue.enqueue("campaigns.check", campaign_id)
+    return get(campaign_id)
+
+
+def leave_out(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
+    """Leave rows of the recipient table out of a campaign.
+
+    The result of the check follows at once, except where another row has the same
+    address and takes its place: then the check runs again.
+    """
+    campaign = get(campaign_id)
+    _may_edit(campaign, None)
+    out = set(campaign.left_out) | set(recipient_ids)
+    if len(out) > MAX_LEFT_OUT:
+        raise Refused(_("Too many rows to leave out one by one. Mend the table first."))
+    result, seen = dict(campaign.check_result), campaign.version
+    usable = bool(result) and not changed_since(campaign)
+    usable = usable and not _has_twins(campaign, recipient_ids)
+    result = _without(result, set(recipient_ids), seen + 1) if usable else {}
+    _to_draft(campaign_id, seen, "left_out", left_out=sorted(out), check_result=result)
+    if is_clean(result):
+        moves.move(campaign_id, State.READY, kind="checked")
+    audit.record("leave out", "campaign", campaign_id, rows=len(recipient_ids))
+    db.session.commit()
+    return get(campaign_id) if usable else check(campaign_id)
+
+
+def leave_out_problems(campaign_id: int) -> Campaign:
+    """Leave out every row that the check shows as a problem."""
+    rows = get(campaign_id).check_result.get("problem_rows", [])
+    return leave_out(campaign_id, [row["recipient_id"] for row in rows])
+
+
+def put_back(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
+    """Take rows in again that were left out; the check runs again."""
+    campaign = get(campaign_id)
+    _may_edit(campaign, None)
+    out = sorted(set(campaign.left_out) - set(recipient_ids))
+    _to_draft(campaign_id, campaign.version, "put_back", left_out=out, check_result={})
+    audit.record("put back", "campaign", campaign_id, rows=len(recipient_ids))
+    db.session.commit()
+    return check(campaign_id)
+
+
+def _has_twins(campaign: Campaign, recipient_ids: Collection[int]) -> bool:
+    other = sa.orm.aliased(Recipient)
+    twins = (
+        sa.select(other.id)
+        .join(
+            Recipient,
+            sa.and_(
+                other.recipient_table_id == Recipient.recipient_table_id,
+                other.address_key == Recipient.address_key,
+                other.id != Recipient.id,
+            ),
+        )
+        .where(
+            Recipient.recipient_table_id == campaign.recipient_table_id,
+            Recipient.id.in_(recipient_ids),
+            Recipient.address_key != "",
+        )
+    )
+    return db.session.scalar(twins.limit(1)) is not None
+
+
+def _without(
+    result: Mapping[str, Any], out: Collection[int], version: int
+) -> dict[str, Any]:
+    """Return a check's result with some of its problem rows left out."""
+    rows: Sequence[dict[str, Any]] = result["problem_rows"]
+    gone = [row for row in rows if row["recipient_id"] in out]
+    skipped = dict(result["skipped"])
+    before = skipped.get("left_out", {"count": 0, "rows": []})
+    skipped["left_out"] = {
+        "count": before["count"] + len(gone),
+        "rows": [*before["rows"], *({**row, "class": "left_out"} for row in gone)],
+    }
+    return {
+        **result,
+        "problems": result["problems"] - len(gone),
+        "problem_rows": [row for row in rows if row["recipient_id"] not in out],
+        "skipped": skipped,
+        "fingerprint": {**result["fingerprint"], "campaign": version},
+    }
+
+
+def example_campaign(operator: Operator | None = None) -> Campaign:
+    """Return the campaign of the example kit, made once and checked.
+
+    Raises
+    ------
+    NotFound
+        If the example table, message template or sender is not there.
+    """
+    campaign = db.session.scalar(
+        sa.select(Campaign)
+        .where(Campaign.is_example, Campaign.archived_at.is_(None))
+        .order_by(Campaign.id.desc())
+    )
+    if campaign is None:
+        kit = {
+            name: db.session.scalar(
+                sa.select(model.id).where(model.is_example).limit(1)
+            )
+            for name, model in CHOICES.items()
+        }
+        if not all(kit.values()):
+            raise NotFound(_("The example is not here any more."))
+        campaign = create(operator, name=_("Welcome (example)"), is_example=True, **kit)
+    if campaign.state == State.DRAFT and not campaign.check_result:
+        campaign = check(campaign.id)
+    return campaign

@@ -1,0 +1,28 @@
+"""The worker processes, as far as campaigns ask about them: who beats, who is dead.
+
+Delivery, which is above this feature, owns and writes that table; here it is only read.
+"""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from webapp.core.clock import now
+from webapp.core.db import UtcDateTime, db
+
+SILENT = timedelta(seconds=20)
+
+workers = sa.table(
+    "worker",
+    sa.column("id", sa.Uuid()),
+    sa.column("beat_at", UtcDateTime()),
+    sa.column("stopped_at", UtcDateTime()),
+)
+
+
+def any_alive() -> bool:
+    """Whether a worker has beaten within the last 20 seconds."""
+    alive = sa.select(workers.c.id).where(
+        workers.c.stopped_at.is_(None), workers.c.beat_at > now() - SILENT
+    )
+    return db.session.execute(alive.limit(1)).first() is not None
