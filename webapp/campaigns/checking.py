@@ -5,7 +5,6 @@ the first 200 rows of each kind. An edit in the meantime makes the result worthl
 it is stored only for the version of the campaign that it began with.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -45,11 +44,12 @@ class Tally:
     recipients: int = 0
     problems: int = 0
     problem_rows: list[dict[str, Any]] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, int] = field(default_factory=dict)
     skipped_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     first: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
     subject: str = ""
+    findings: list[dict[str, Any]] = field(default_factory=list)
 
     def gets_it(self, person: Person, rendered: Rendered) -> None:
         """Count a recipient who gets the message."""
@@ -61,7 +61,7 @@ class Tally:
     def skip(self, person: Person) -> None:
         """Count a recipient who is left out by itself."""
         kind = str(person.skip)
-        self.skipped[kind] += 1
+        self.skipped[kind] = self.skipped.get(kind, 0) + 1
         shown = self.skipped_rows.setdefault(kind, [])
         if len(shown) < SHOWN_ROWS:
             shown.append(entry(person, kind, person.words))
@@ -163,6 +163,7 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
         db.session.rollback()
     people = batches(audience)
     with RenderPool() as pool:
+        tally.findings = _lint(stationery, audience.columns, pool)
         while True:
             with reading():
                 batch = next(people, None)
@@ -172,6 +173,23 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
             _check_batch(batch, stationery, pool, tally)
             if not _still_wanted(campaign_id, version, tally.rows):
                 return False
+
+
+def _lint(
+    stationery: Stationery, columns: Sequence[str], pool: RenderPool
+) -> list[dict[str, Any]]:
+    """Return what the linter says about the message template, without its fixes."""
+    assert stationery.source is not None
+    return [
+        {
+            "code": found.code,
+            "severity": found.severity.value,
+            "message": found.message,
+            "part": found.part,
+            "line": found.line,
+        }
+        for found in pool.check(stationery.source, columns, stationery.base_url)
+    ]
 
 
 def _check_batch(
@@ -253,7 +271,9 @@ def is_clean(result: dict[str, Any]) -> bool:
     >>> is_clean({"recipients": 8, "problems": 1, "blocking": []}), is_clean({})
     (False, False)
     """
-    problems = result.get("problems") or result.get("blocking")
+    findings = result.get("findings", [])
+    bad = [found for found in findings if found["severity"] == "error"]
+    problems = result.get("problems") or result.get("blocking") or bad
     return not problems and result.get("recipients", 0) > 0
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from flask import current_app
 
 from webapp.campaigns import message_tokens
@@ -22,7 +23,9 @@ from webapp.composing.addresses import parse_mailbox
 from webapp.composing.letter import Address, Attachment, Letter
 from webapp.core import blobs, secrets
 from webapp.core.db import db
+from webapp.core.errors import Invalid
 from webapp.core.ids import base32
+from webapp.core.words import _
 from webapp.message_templates.models import MessageTemplateVersion
 from webapp.message_templates.rendering import Rendered, Source
 from webapp.message_templates.rows import typed_row
@@ -145,9 +148,10 @@ def stationery_of(campaign: Campaign) -> Stationery:
     )
 
 
-def stationery_of_single(message: Message, sender: Sender) -> Stationery:
+def stationery_of_single(message: Message) -> Stationery:
     """Return what a message without a campaign says about itself."""
     bodies = message.bodies or {}
+    sender = db.session.get_one(Sender, message.sender_id)
     public_url = current_app.config["POSTROOM"].base_url
     from_ = Address(sender.from_name, sender.from_address)
     if bodies.get("from"):
@@ -253,15 +257,40 @@ def attachments_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...
     )
 
 
-def attachment_entry(upload: Upload, content_id: str = "") -> dict[str, Any]:
-    """Return how a campaign or message lists an upload among its attachments."""
-    return {
-        "filename": upload.file_name,
-        "content_type": upload.content_type,
-        "sha256": upload.sha256,
-        "size": upload.size,
-        "content_id": content_id,
-    }
+def attachments_listed(asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return how a campaign or message lists uploads among its attachments.
+
+    Raises
+    ------
+    Invalid
+        If there is no such upload.
+    """
+    return [
+        {
+            "filename": upload.file_name,
+            "content_type": upload.content_type,
+            "sha256": upload.sha256,
+            "size": upload.size,
+            "content_id": one.get("content_id") or "",
+        }
+        for one in asked
+        for upload in [_upload(str(one.get("upload_id") or ""))]
+    ]
+
+
+def _upload(public_id: str) -> Upload:
+    wrong = Invalid(
+        _("Some values need your attention."),
+        {"attachments": [_("There is no upload %(id)s.", id=public_id[:36])]},
+    )
+    try:
+        wanted = uuid.UUID(public_id)
+    except ValueError as error:
+        raise wrong from error
+    found = db.session.scalar(sa.select(Upload).where(Upload.public_id == wanted))
+    if found is None:
+        raise wrong
+    return found
 
 
 def _list_headers(stationery: Stationery, row: Row) -> list[tuple[str, str]]:
@@ -301,11 +330,3 @@ def _envelope_from(stationery: Stationery, row: Row) -> str | None:
 
 def _mailboxes(listed: Iterable[str]) -> tuple[Address, ...]:
     return tuple(parse_mailbox(one) for one in listed)
-
-
-def upload_of(public_id: uuid.UUID) -> Upload | None:
-    """Return an upload by its public id."""
-    found: Upload | None = db.session.scalar(
-        db.select(Upload).where(Upload.public_id == public_id)
-    )
-    return found

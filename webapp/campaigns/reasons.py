@@ -1,23 +1,13 @@
-"""Why a message did not arrive: a few classes, words for each, and what can be done.
+"""Why a message was not sent: the classes of failures and of skipped rows, in words.
 
-Delivery decides the class from the server's reply; pages, reports and the API show it.
+What a server's reply means is decided in `webapp.senders.replies`; here is what the
+pages, reports and the API say about it.
 """
 
 from enum import StrEnum
 
-from webapp.core.words import _l
-
-
-class FailureClass(StrEnum):
-    """Groups of reasons for *deferred* and *failed*, as `Message.reason_class`."""
-
-    ADDRESS = "address"
-    BUSY = "busy"
-    POLICY = "policy"
-    SENDER = "sender"
-    NETWORK = "network"
-    CONTENT = "content"
-    OTHER = "other"
+from webapp.core.words import _, _l
+from webapp.senders.replies import FAILURES
 
 
 class SkipClass(StrEnum):
@@ -30,16 +20,6 @@ class SkipClass(StrEnum):
     LEFT_OUT = "left_out"
 
 
-FAILURE_WORDS: dict[str, str] = {
-    FailureClass.ADDRESS: _l("Address does not exist"),
-    FailureClass.BUSY: _l("Inbox not accepting messages right now"),
-    FailureClass.POLICY: _l("Rejected by the receiving system (spam or policy)"),
-    FailureClass.SENDER: _l("Your sending server refused us"),
-    FailureClass.NETWORK: _l("Could not reach your mail server"),
-    FailureClass.CONTENT: _l("This row could not be rendered"),
-    FailureClass.OTHER: _l("The server refused it"),
-}
-
 SKIP_WORDS: dict[str, str] = {
     SkipClass.SUPPRESSED: _l("Suppressed"),
     SkipClass.DUPLICATE: _l("The same address as an earlier row"),
@@ -51,23 +31,29 @@ SKIP_WORDS: dict[str, str] = {
 #: Trying again can help; an address that does not exist stays so, and what was
 #: launched is frozen, so a row that could not be rendered would fail again.
 RETRYABLE = frozenset(
-    {
-        FailureClass.BUSY,
-        FailureClass.POLICY,
-        FailureClass.SENDER,
-        FailureClass.NETWORK,
-        FailureClass.OTHER,
-    }
-)
+    failure.failure_class.value for failure in FAILURES.values() if failure.retryable
+) | {""}
+
+#: What a person can do about a class of failures.
+ADVICE: dict[str, str] = {
+    "address": _l("Final. Mend or remove these rows in the recipient table."),
+    "busy": _l("It was tried for as long as the sender's settings say."),
+    "policy": _l("Check SPF, DKIM and the content."),
+    "sender": _l("Mend the sender, then retry."),
+    "network": _l("Check the server's name and port, then retry."),
+    "content": _l("Open the row to see what is missing."),
+}
 
 
 def words_of(reason_class: str) -> str:
-    """Return the words of a class of either kind; nothing for none.
+    """Return the words of a class of either kind; of an unknown one, that it failed.
 
     Examples
     --------
-    >>> words_of("")
-    ''
+    >>> words_of("address")
+    'Address does not exist'
     """
-    words = FAILURE_WORDS.get(reason_class) or SKIP_WORDS.get(reason_class)
-    return str(words) if words else ""
+    for kind, failure in FAILURES.items():
+        if kind.value == reason_class:
+            return _(failure.words)
+    return str(SKIP_WORDS.get(reason_class) or _l("The server refused it"))

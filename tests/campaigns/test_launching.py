@@ -1,0 +1,178 @@
+"""The launch: the number confirmed, the hold time, and rows that are written once."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, recipient_of
+from webapp.campaigns import audience, launching, service, steering
+from webapp.campaigns.models import MessageAddress
+from webapp.campaigns.states import State, Status
+from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import Refused
+
+MANY = [{"email": f"p{n}@example.org", "first_name": f"P{n}"} for n in range(25)]
+
+
+def test_every_recipient_gets_one_pending_row(desk: Desk) -> None:
+    campaign = desk.launched()
+    assert (campaign.state, campaign.total) == (State.SENDING, 3)
+    rows = desk.messages()
+    assert [row.address for row in rows] == [one["email"] for one in PEOPLE]
+    assert {row.status for row in rows} == {Status.PENDING}
+    assert [row.row_number for row in rows] == [1, 2, 3]
+    assert rows[0].row_values == {
+        "email": "ada@example.org",
+        "first_name": "Ada",
+        "born": None,
+    }
+    assert len({row.message_id_header for row in rows}) == 3
+
+
+def test_another_number_is_refused_with_both(desk: Desk) -> None:
+    desk.checked()
+    with pytest.raises(Refused, match=r"confirmed 4 .* go to 3"):
+        launching.launch(desk.campaign.id, 4)
+    assert desk.fresh().state == State.READY
+
+
+def test_what_was_not_checked_is_not_launched(desk: Desk) -> None:
+    with pytest.raises(Refused, match="draft"):
+        launching.launch(desk.campaign.id, 3)
+
+
+def test_a_change_after_the_check_is_refused(desk: Desk) -> None:
+    desk.checked()
+    desk.table.version += 1
+    db.session.commit()
+    with pytest.raises(Refused, match="the recipient table"):
+        launching.launch(desk.campaign.id, 3)
+
+
+def test_nothing_happens_in_the_hold_time_and_stop_takes_it_back(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 60)
+    assert launching.launch_due() == 0
+    assert desk.fresh().state == State.HOLDING
+    launching.stop(desk.campaign.id)
+    assert desk.fresh().state == State.READY
+    assert desk.messages() == []
+
+
+def test_when_the_hold_time_is_over_it_begins_once(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 60)
+    desk.fresh().hold_until = now() - timedelta(seconds=1)
+    db.session.commit()
+    assert [launching.launch_due(), launching.launch_due()] == [1, 0]
+    assert desk.fresh().state == State.LAUNCHING
+    assert queue.queue(queue.Lane.CHORES).job_ids[-1].startswith("launch-")
+
+
+def test_a_change_in_the_hold_time_stops_it(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 60)
+    desk.fresh().hold_until = now() - timedelta(seconds=1)
+    desk.table.version += 1
+    db.session.commit()
+    launching.launch_due()
+    campaign = desk.fresh()
+    assert (campaign.state, campaign.launched_at) == (State.READY, None)
+    assert "the recipient table" in campaign.stop_reason
+
+
+def test_a_launch_cut_in_the_middle_goes_on_without_duplicates(
+    make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "BATCH", 10)
+    desk = make_desk(MANY)
+    desk.checked()
+    launching.launch(desk.campaign.id, 25, 0)
+    assert launching._write_batch(desk.campaign.id)
+    with monkeypatch.context() as cut:
+        cut.setattr(launching, "_insert", _killed)
+        with pytest.raises(RuntimeError):
+            launching.run(desk.campaign.id)
+    db.session.rollback()
+    assert len(desk.messages()) == 10
+    launching.run(desk.campaign.id)
+    rows = desk.messages()
+    assert [row.row_number for row in rows] == list(range(1, 26))
+    assert desk.fresh().state == State.SENDING
+
+
+def _killed(*_args: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_a_second_launcher_writes_nothing(desk: Desk) -> None:
+    desk.launched()
+    launching.run(desk.campaign.id)
+    assert len(desk.messages()) == 3
+
+
+def test_a_silent_launch_is_woken_again(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    assert launching.launch_due() == 0
+    campaign = desk.fresh()
+    campaign.updated_at = now() - timedelta(minutes=1)
+    db.session.commit()
+    assert launching.launch_due() == 1
+
+
+def test_skipped_rows_keep_the_reason(make_desk: MakeDesk) -> None:
+    desk = make_desk([*PEOPLE, {"email": "ada@example.org", "first_name": "Twin"}])
+    campaign = desk.launched()
+    row = desk.messages()[-1]
+    assert (row.status, row.reason_class) == (Status.SKIPPED, "duplicate")
+    assert campaign.total == 4
+
+
+def test_rows_added_after_the_launch_get_nothing(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    db.session.add(
+        recipient_of(desk.table, {"email": "late@example.org", "first_name": "L"})
+    )
+    db.session.commit()
+    launching.run(desk.campaign.id)
+    assert len(desk.messages()) == 3
+
+
+def test_copies_have_an_outcome_of_their_own(make_desk: MakeDesk) -> None:
+    desk = make_desk(
+        campaign={"cc": ["Desk <desk@example.org>"], "bcc": ["b@x.example"]}
+    )
+    desk.launched()
+    rows = db.session.scalars(db.select(MessageAddress)).all()
+    assert sorted({row.kind for row in rows}) == ["bcc", "cc", "to"]
+    assert len(rows) == 9
+
+
+def test_tickets_are_issued(desk: Desk) -> None:
+    campaign = desk.launched()
+    ids = queue.queue(queue.Lane.CAMPAIGNS).job_ids
+    assert ids == [f"ticket-{campaign.id}-{campaign.generation}"]
+
+
+def test_pause_in_the_launch_goes_on_with_the_launch(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    steering.pause(desk.campaign.id)
+    launching.run(desk.campaign.id)
+    assert desk.messages() == []
+    steering.resume(desk.campaign.id)
+    assert desk.fresh().state == State.LAUNCHING
+    launching.run(desk.campaign.id)
+    assert desk.fresh().state == State.SENDING
+
+
+def test_what_is_launched_is_frozen(desk: Desk) -> None:
+    campaign = desk.launched()
+    assert campaign.message_template_version_id == desk.template.versions[0].id
+    assert campaign.sender_snapshot["from_address"] == "news@library.example"
+    with pytest.raises(Refused):
+        service.edit(campaign.id, name="Other")

@@ -1,0 +1,192 @@
+"""Forms of campaigns; the pages and the API share them."""
+
+from typing import Any
+
+from wtforms import (
+    BooleanField,
+    Field,
+    FieldList,
+    FormField,
+    IntegerField,
+    StringField,
+)
+from wtforms.validators import (
+    AnyOf,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
+from wtforms.widgets import TextInput
+
+from webapp.campaigns.launching import DEFAULT_HOLD, LONGEST_HOLD
+from webapp.campaigns.steering import Decision
+from webapp.composing.addresses import AddressError, parse_mailboxes
+from webapp.core.forms import ObjectField, PostForm
+from webapp.core.words import _, _l
+from webapp.message_templates.links import base_problem
+
+MAX_COPIES = 20
+WHOLE = "0123456789"
+IGNORED = ",.'\N{RIGHT SINGLE QUOTATION MARK}"
+
+
+class AddressesField(Field):
+    """Addresses, with names or without: a list, or one text with commas between."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        return ", ".join(self.data or [])
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the addresses.
+
+        Raises
+        ------
+        ValueError
+            If one is none, or there are too many.
+        """
+        try:
+            found = [box for text in valuelist for box in parse_mailboxes(text)]
+        except AddressError as error:
+            self.data = list(valuelist)
+            raise ValueError(error.words) from error
+        if len(found) > MAX_COPIES:
+            raise ValueError(_("At most %(n)s addresses.", n=MAX_COPIES))
+        self.data = [
+            f"{box.name} <{box.addr}>" if box.name else box.addr for box in found
+        ]
+
+
+class NumberOfRecipientsField(IntegerField):
+    """A number as people type it: spaces, commas, dots and apostrophes do not count."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the number.
+
+        Raises
+        ------
+        ValueError
+            If something else is in it.
+        """
+        if not valuelist:
+            return
+        text = "".join(c for c in valuelist[0] if not c.isspace() and c not in IGNORED)
+        if not text or not set(text) <= set(WHOLE) or len(text) > 9:  # noqa: PLR2004 - more than any table holds
+            raise ValueError(_("Type the number of recipients."))
+        self.data = int(text)
+
+
+class AttachmentForm(PostForm):
+    """A file that goes along, named by its upload."""
+
+    upload_id = StringField(_l("Upload"), [InputRequired(), Length(max=36)])
+    content_id = StringField(_l("Content-ID"), [Length(max=200)])
+
+
+class CampaignForm(PostForm):
+    """A campaign until its launch."""
+
+    name = StringField(
+        _l("Name"),
+        [InputRequired(_l("Give the campaign a name.")), Length(max=200)],
+        description=_l("Only operators see it."),
+    )
+    recipient_table_id = IntegerField(_l("Recipient table"), [Optional()])
+    message_template_id = IntegerField(_l("Message template"), [Optional()])
+    sender_id = IntegerField(_l("Sender"), [Optional()])
+    filter = StringField(_l("Filter"), [Length(max=500)])
+    cc = AddressesField(_l("Copy to (Cc)"))
+    bcc = AddressesField(_l("Blind copy to (Bcc)"))
+    reply_to = StringField(_l("Reply to"), [Length(max=320)])
+    headers = ObjectField(_l("Own headers"))
+    attachments = FieldList(
+        FormField(AttachmentForm), _l("Attachments"), max_entries=20
+    )
+    base_url = StringField(_l("Base of relative links"), [Length(max=500)])
+    throttle = IntegerField(
+        _l("At most so many a minute"), [Optional(), NumberRange(0, 1_000_000)]
+    )
+
+    def validate_reply_to(self, field: Field) -> None:
+        """Refuse what is not one address."""
+        try:
+            if field.data and len(parse_mailboxes(field.data)) != 1:
+                raise ValidationError(_("Enter one address."))
+        except AddressError as error:
+            raise ValidationError(error.words) from error
+
+    def validate_base_url(self, field: Field) -> None:
+        """Refuse what is not a web address."""
+        if field.data and base_problem(field.data) == "broken":
+            raise ValidationError(
+                _("Enter a web address such as https://www.example.org.")
+            )
+
+    def values(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        found = super().values()
+        found["headers"] = found["headers"] or {}
+        for name in ("filter", "reply_to", "base_url"):
+            found[name] = (found[name] or "").strip()
+        for name in ("cc", "bcc"):
+            found[name] = found[name] or []
+        found["throttle"] = found["throttle"] or 0
+        return found
+
+
+class LaunchForm(PostForm):
+    """The confirmation of a launch."""
+
+    expected_recipients = NumberOfRecipientsField(
+        _l("Type the number of recipients"),
+        [InputRequired(_l("Type the number of recipients."))],
+    )
+    hold_seconds = IntegerField(
+        _l("Seconds to stop it"), [Optional(), NumberRange(0, LONGEST_HOLD)]
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        found = super().values()
+        if found["hold_seconds"] is None:
+            found["hold_seconds"] = DEFAULT_HOLD
+        return found
+
+
+class ConfirmForm(LaunchForm):
+    """The confirmation on the page, where somebody also looked at the preview."""
+
+    checked_preview = BooleanField(_l("I have checked the preview"))
+
+
+class RowsForm(PostForm):
+    """Some rows of the recipient table."""
+
+    recipient_ids = FieldList(IntegerField(_l("Row"), [InputRequired()]), _l("Rows"))
+
+
+class RetryForm(PostForm):
+    """Which failed messages are sent again."""
+
+    reason_class = StringField(_l("Reason"), [Length(max=16)])
+
+
+class ResolveForm(PostForm):
+    """What becomes of unknown messages."""
+
+    decision = StringField(
+        _l("Decision"), [InputRequired(), AnyOf([one.value for one in Decision])]
+    )
+    message_ids = FieldList(
+        IntegerField(_l("Message"), [InputRequired()]), _l("Messages")
+    )
+
+
+class TestForm(PostForm):
+    """Which row is sent to the operator."""
+
+    __test__ = False
+    recipient_id = IntegerField(_l("Row"), [Optional()])

@@ -1,0 +1,200 @@
+"""What the live page and the status of a campaign count, in few and indexed queries."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns import progress
+from webapp.campaigns.chart import Chart, draw, interval_for
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.reasons import ADVICE, RETRYABLE
+from webapp.campaigns.states import FINAL, OVER, State, Status
+from webapp.campaigns.workers import any_alive
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.presentation import figure
+from webapp.core.words import _
+
+IN_MOTION = frozenset({State.LAUNCHING, State.SENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """All that the live page shows of a campaign besides its messages.
+
+    Attributes
+    ----------
+    status
+        As the API gives it.
+    bar
+        Percentage that was sent and that failed, for the lengths of the bar.
+    worker_alive
+        False when nobody is there to send, though there is something to send.
+    """
+
+    status: dict[str, Any]
+    eta_words: str
+    elapsed: float
+    done: int
+    bar: tuple[float, float]
+    failures: list[dict[str, Any]]
+    retryable: int
+    worker_alive: bool
+    hold_left: int
+    chart: Chart | None = None
+
+
+def status_of(campaign: Campaign) -> dict[str, Any]:
+    """Return the status of a campaign, as the API gives it."""
+    return progress.status(counted(campaign))
+
+
+def counted(campaign: Campaign) -> progress.Counted:
+    """Count a campaign."""
+    at = now()
+    sending = campaign.state == State.SENDING
+    return progress.Counted(
+        campaign_id=campaign.id,
+        state=campaign.state,
+        at=at,
+        counts=_counts(campaign.id),
+        planned=campaign.total,
+        prepared=campaign.prepared_at is not None,
+        failures=_failures(campaign.id),
+        finished_by_age=_finished_by_age(campaign.id) if sending else {},
+        started_at=campaign.prepared_at,
+        finished_at=campaign.finished_at,
+        dry_run=_is_dry_run(campaign),
+        limits=_limits(campaign),
+    )
+
+
+def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
+    """Return what the live page shows."""
+    numbers = counted(campaign)
+    status = progress.status(numbers)
+    counts, total = status["counts"], status["total"] or 1
+    eta = status["eta_seconds"]
+    moving = campaign.state in IN_MOTION
+    hold = campaign.hold_until if campaign.state == State.HOLDING else None
+    left = (hold - numbers.at).total_seconds() if hold else 0
+    return Live(
+        status=status,
+        eta_words=progress.in_words(eta) if eta is not None else "",
+        elapsed=progress.elapsed(numbers),
+        done=sum(counts[one.value] for one in FINAL),
+        bar=(
+            round(counts["sent"] * 100 / total, 2),
+            round(counts["failed"] * 100 / total, 2),
+        ),
+        failures=[{**one, "advice": _advice(one)} for one in status["failures"]],
+        retryable=sum(
+            one["count"] for one in status["failures"] if one["class"] in RETRYABLE
+        ),
+        worker_alive=not moving or any_alive(),
+        hold_left=max(0, round(left)),
+        chart=_chart(campaign, numbers) if with_chart else None,
+    )
+
+
+def totals(campaign_ids: list[int]) -> dict[int, dict[str, int]]:
+    """Return the counts of several campaigns by status, in one query."""
+    found: dict[int, dict[str, int]] = {}
+    rows = db.session.execute(
+        sa.select(Message.campaign_id, Message.status, sa.func.count())
+        .where(Message.campaign_id.in_(campaign_ids))
+        .group_by(Message.campaign_id, Message.status)
+    )
+    for campaign_id, status, count in rows:
+        found.setdefault(campaign_id or 0, {})[status.value] = count
+    return found
+
+
+def _counts(campaign_id: int) -> dict[Status, int]:
+    rows = db.session.execute(
+        sa.select(Message.status, sa.func.count())
+        .where(Message.campaign_id == campaign_id)
+        .group_by(Message.status)
+    )
+    return {status: count for status, count in rows}  # noqa: C416 - a row is no pair for mypy
+
+
+def _failures(campaign_id: int) -> list[tuple[str, int]]:
+    count = sa.func.count()
+    rows = db.session.execute(
+        sa.select(Message.reason_class, count)
+        .where(Message.campaign_id == campaign_id, Message.status == Status.FAILED)
+        .group_by(Message.reason_class)
+        .order_by(count.desc(), Message.reason_class)
+    )
+    return [(kind, number) for kind, number in rows]
+
+
+def _finished_by_age(campaign_id: int) -> dict[int, int]:
+    """Count what was sent or failed in the last minutes, by age in seconds."""
+    at = now()
+    since = at - timedelta(seconds=progress.WINDOW)
+    by_second: Counter[int] = Counter()
+    for column, status in (
+        (Message.sent_at, None),
+        (Message.updated_at, Status.FAILED),
+    ):
+        for second, count in _by_slot(campaign_id, column, 1, status, since).items():
+            by_second[max(0, int(at.timestamp()) - second)] += count
+    return dict(by_second)
+
+
+def _by_slot(
+    campaign_id: int, column: Any, interval: int, status: Status | None, since: Any
+) -> Mapping[int, int]:
+    slot = sa.cast(sa.extract("epoch", column), sa.BigInteger) // interval
+    query = sa.select(slot, sa.func.count()).where(
+        Message.campaign_id == campaign_id, column >= since
+    )
+    if status is not None:
+        query = query.where(Message.status == status)
+    return {int(at): count for at, count in db.session.execute(query.group_by(slot))}
+
+
+def _chart(campaign: Campaign, numbers: progress.Counted) -> Chart | None:
+    since = campaign.prepared_at
+    if since is None:
+        return None
+    since -= timedelta(seconds=1)
+    interval = interval_for(progress.elapsed(numbers))
+    return draw(
+        interval,
+        _by_slot(campaign.id, Message.sent_at, interval, None, since),
+        _by_slot(campaign.id, Message.updated_at, interval, Status.FAILED, since),
+    )
+
+
+def _is_dry_run(campaign: Campaign) -> bool:
+    kind = campaign.sender_snapshot.get("kind")
+    return kind == "dry_run" if kind else campaign.is_dry_run
+
+
+def _limits(campaign: Campaign) -> list[progress.Limit]:
+    sender = campaign.sender
+    if sender is None or campaign.state in OVER:
+        return []
+    rates = [
+        (_("Campaign"), float(campaign.throttle)),
+        (_("Sender"), sender.per_second * 60.0),
+        (_("Sender"), sender.per_hour / 60.0),
+    ]
+    return [
+        progress.Limit(
+            _("%(whose)s: %(n)s a minute", whose=whose, n=figure(round(rate))), rate
+        )
+        for whose, rate in rates
+        if rate
+    ]
+
+
+def _advice(failure: Mapping[str, Any]) -> str:
+    return str(ADVICE.get(failure["class"], ""))

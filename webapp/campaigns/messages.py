@@ -1,0 +1,236 @@
+"""Reading messages: the list of a campaign, one message, its source, its timeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns.letters import (
+    letter_of,
+    row_of,
+    stationery_of,
+    stationery_of_single,
+    values_of,
+)
+from webapp.campaigns.models import Attempt, Event, Message, MessageAddress
+from webapp.campaigns.states import Status
+from webapp.composing.addresses import AddressError, address_key
+from webapp.composing.letter import ComposeError, Letter
+from webapp.composing.mime import compose
+from webapp.core import blobs
+from webapp.core.db import db
+from webapp.core.errors import NotFound, Refused
+from webapp.core.words import _
+from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a message's timeline; `reply` is the server's, word for word."""
+
+    at: datetime
+    status: str
+    icon: str
+    title: str
+    words: str = ""
+    reply: str = ""
+
+
+def get(message_id: int, campaign_id: int | None = None) -> Message:
+    """Return a message, of this campaign if one is named.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    message = db.session.get(Message, message_id)
+    if message is None or (campaign_id and message.campaign_id != campaign_id):
+        raise NotFound(_("There is no such message."))
+    return message
+
+
+def listing(
+    campaign_id: int, status: str = "", reason: str = "", words: str = ""
+) -> tuple["sa.Select[Any]", Any]:
+    """Return the query of a campaign's messages and the column that pages it.
+
+    Each of the two orders stands in an index that has its filter first.
+    """
+    query = sa.select(Message).where(Message.campaign_id == campaign_id)
+    if reason:
+        query = query.where(Message.reason_class == reason)
+    if words:
+        query = query.where(_like(words))
+    if status in set(Status):
+        return query.where(Message.status == Status(status)), Message.id
+    return query, Message.recipient_id
+
+
+def _like(words: str) -> Any:
+    """Return the condition for a search: exact for an address, else a part of one."""
+    try:
+        return Message.address_key == address_key(words)
+    except AddressError:
+        return Message.address.icontains(words.strip(), autoescape=True)
+
+
+def addresses_of(message: Message) -> Sequence[MessageAddress]:
+    """Return the outcome of each envelope recipient, except blind copies."""
+    return db.session.scalars(
+        sa.select(MessageAddress)
+        .where(MessageAddress.message_id == message.id, MessageAddress.kind != "bcc")
+        .order_by(MessageAddress.id)
+    ).all()
+
+
+def attempts_of(message: Message) -> Sequence[Attempt]:
+    """Return the tries of a message, the first first."""
+    return db.session.scalars(
+        sa.select(Attempt)
+        .where(Attempt.message_id == message.id)
+        .order_by(Attempt.number, Attempt.started_at)
+    ).all()
+
+
+def events_of(message: Message) -> Sequence[Event]:
+    """Return the events of a message, the first first."""
+    return db.session.scalars(
+        sa.select(Event)
+        .where(Event.message_id == message.id)
+        .order_by(Event.at, Event.id)
+    ).all()
+
+
+def rendered_of(message: Message) -> Rendered | None:
+    """Render a message again as it was frozen; None where it keeps its own bodies.
+
+    Raises
+    ------
+    Refused
+        If it cannot be rendered.
+    """
+    if message.campaign is None:
+        return None
+    stationery = stationery_of(message.campaign)
+    if stationery.source is None:
+        raise Refused(_("This campaign has no message template yet."))
+    values = values_of(stationery, row_of(message))
+    made = shared_pool().render_many(stationery.source, [values], stationery.base_url)
+    if isinstance(made[0], RenderFailure):
+        raise Refused(made[0].words)
+    return made[0]
+
+
+def letter(message: Message) -> Letter:
+    """Return the letter of a message, without its blind copies.
+
+    Raises
+    ------
+    Refused
+        If it cannot be rendered.
+    """
+    if message.campaign is not None:
+        stationery = stationery_of(message.campaign)
+    else:
+        stationery = stationery_of_single(message)
+    return letter_of(stationery, row_of(message), rendered_of(message))
+
+
+def source(message: Message) -> bytes:
+    """Return the source of a message as it was or will be sent.
+
+    That of a dry run was kept; that of others is composed again from what was frozen,
+    which gives the same bytes. Blind copies are in no header.
+
+    Raises
+    ------
+    Refused
+        If it cannot be rendered or composed.
+    """
+    if message.mime_sha256:
+        kept = b"".join(blobs.read(message.mime_sha256))
+        if kept:
+            return kept
+    try:
+        return compose(letter(message)).data
+    except (ComposeError, AddressError) as error:
+        raise Refused(error.words) from error
+
+
+_OUTCOMES: dict[str, tuple[str, str]] = {
+    "accepted": ("sent", "check"),
+    "deferred": ("deferred", "retry"),
+    "unwell": ("deferred", "retry"),
+    "refused": ("failed", "failed"),
+    "unknown": ("unknown", "question"),
+    "": ("sending", "send"),
+}
+_EVENTS: dict[str, tuple[str, str]] = {
+    "bounced": ("failed", "bounce"),
+    "complained": ("failed", "alert"),
+    "replied": ("accent", "reply"),
+    "auto_replied": ("accent", "reply"),
+    "unsubscribed": ("skipped", "unsubscribe"),
+    "unknown": ("unknown", "question"),
+    "said_sent": ("sent", "check"),
+}
+
+
+def timeline(message: Message) -> list[Line]:
+    """Return what happened to a message, in order."""
+    lines = [_queued(message)]
+    lines += [_attempt_line(one) for one in attempts_of(message)]
+    lines += [_event_line(one) for one in events_of(message)]
+    lines.sort(key=lambda line: line.at)
+    return lines
+
+
+def _queued(message: Message) -> Line:
+    campaign = message.campaign
+    if message.status == Status.SKIPPED:
+        title, words = _("Skipped"), message.reason
+        return Line(message.created_at, "skipped", "skip", title, words)
+    by = campaign.launched_by if campaign else ""
+    words = _("Launched by %(name)s", name=by) if by else ""
+    return Line(message.created_at, "pending", "pending", _("Queued"), words)
+
+
+def _attempt_line(attempt: Attempt) -> Line:
+    titles = {
+        "accepted": _("Attempt %(n)s: accepted", n=attempt.number),
+        "deferred": _("Attempt %(n)s: try again later", n=attempt.number),
+        "unwell": _("Attempt %(n)s: the server could not be used", n=attempt.number),
+        "refused": _("Attempt %(n)s: refused", n=attempt.number),
+        "unknown": _("Attempt %(n)s: no answer", n=attempt.number),
+        "": _("Attempt %(n)s: handing over", n=attempt.number),
+    }
+    status, icon = _OUTCOMES.get(attempt.outcome, ("pending", "pending"))
+    title = titles.get(attempt.outcome, _("Attempt %(n)s", n=attempt.number))
+    reply = attempt.reply
+    if attempt.reply_code and not reply.startswith(str(attempt.reply_code)):
+        reply = f"{attempt.reply_code} {reply}"
+    return Line(attempt.ended_at or attempt.started_at, status, icon, title, "", reply)
+
+
+def _event_line(event: Event) -> Line:
+    titles = {
+        "bounced": _("Bounce received"),
+        "complained": _("Marked as spam by the recipient"),
+        "replied": _("Reply received"),
+        "auto_replied": _("Automatic reply received"),
+        "unsubscribed": _("Unsubscribed"),
+        "unknown": _("We do not know if it arrived"),
+        "said_sent": _("Decided: it went"),
+        "send_again": _("Decided: send again"),
+        "retried": _("Retried"),
+    }
+    status, icon = _EVENTS.get(event.kind, ("pending", "history"))
+    who = str(event.detail.get("actor") or "")
+    words = str(
+        event.detail.get("words") or (_("By %(name)s", name=who) if who else "")
+    )
+    title = titles.get(event.kind, event.kind.replace("_", " ").capitalize())
+    return Line(event.at, status, icon, title, words)

@@ -1,0 +1,175 @@
+"""Campaigns and messages as the API shows them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webapp.campaigns import messages
+from webapp.campaigns.checking import changed_since
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.progress import iso
+from webapp.core.openapi import schema_list, schema_object
+
+CAMPAIGN = schema_object(
+    id="integer",
+    name="string",
+    state="string",
+    recipient_table_id="integer?",
+    message_template_id="integer?",
+    sender_id="integer?",
+    filter="string",
+    cc={"type": "array", "items": {"type": "string"}},
+    bcc={"type": "array", "items": {"type": "string"}},
+    reply_to="string",
+    headers="object",
+    attachments={"type": "array", "items": {"type": "object"}},
+    base_url="string",
+    throttle="integer",
+    left_out={"type": "array", "items": {"type": "integer"}},
+    version="integer",
+    check="object",
+    hold_until="string?",
+    pause_reason="string",
+    created_at="string",
+    launched_at="string?",
+    finished_at="string?",
+)
+CAMPAIGNS = schema_list(CAMPAIGN)
+MESSAGE = schema_object(
+    id="integer",
+    public_id="string",
+    campaign_id="integer?",
+    recipient_id="integer?",
+    row="integer",
+    name="string",
+    address="string",
+    status="string",
+    dry_run="boolean",
+    reason_class="string",
+    reason="string",
+    reply_code="integer?",
+    reply="string",
+    tries="integer",
+    message_id_header="string",
+    created_at="string",
+    due_at="string",
+    sent_at="string?",
+)
+MESSAGES = schema_list(MESSAGE)
+STATUS = schema_object(
+    campaign="integer",
+    state="string",
+    total="integer",
+    counts={"type": "object", "additionalProperties": {"type": "integer"}},
+    percent="number",
+    rate_per_minute="number",
+    eta_seconds="integer?",
+    started_at="string?",
+    updated_at="string",
+    failures={"type": "array", "items": {"type": "object"}},
+    needs_decision="integer",
+    dry_run="boolean",
+    limited_by="string?",
+    stop="boolean",
+)
+CHOSEN = (
+    "name",
+    "recipient_table_id",
+    "message_template_id",
+    "sender_id",
+    "filter",
+    "cc",
+    "bcc",
+    "reply_to",
+    "headers",
+    "base_url",
+    "throttle",
+)
+
+
+def chosen(campaign: Campaign) -> dict[str, Any]:
+    """Return what an operator chose, as the form has it."""
+    return {name: getattr(campaign, name) for name in CHOSEN}
+
+
+def campaign_json(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign."""
+    return {
+        "id": campaign.id,
+        **chosen(campaign),
+        "attachments": campaign.attachments,
+        "state": campaign.state.value,
+        "left_out": campaign.left_out,
+        "version": campaign.version,
+        "check": check_json(campaign),
+        "hold_until": iso(campaign.hold_until),
+        "pause_reason": campaign.pause_reason,
+        "created_at": iso(campaign.created_at),
+        "launched_at": iso(campaign.launched_at),
+        "finished_at": iso(campaign.finished_at),
+    }
+
+
+def check_json(campaign: Campaign) -> dict[str, Any]:
+    """Return what the check found; how far it is while it runs."""
+    result: Mapping[str, Any] = campaign.check_result
+    if not result:
+        return {"state": campaign.state.value, "done": campaign.check_done}
+    kept = {name: value for name, value in result.items() if name != "fingerprint"}
+    changed = changed_since(campaign)
+    return {"state": campaign.state.value, **kept, "changed_since": changed}
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """Return a message, without its bodies."""
+    return {
+        "id": message.id,
+        "public_id": str(message.public_id),
+        "campaign_id": message.campaign_id,
+        "recipient_id": message.recipient_id,
+        "row": message.row_number,
+        "name": message.name,
+        "address": message.address,
+        "status": message.status.value,
+        "dry_run": message.is_dry_run,
+        "reason_class": message.reason_class,
+        "reason": message.reason,
+        "reply_code": message.reply_code,
+        "reply": message.reply,
+        "tries": message.tries,
+        "message_id_header": message.message_id_header,
+        "created_at": iso(message.created_at),
+        "due_at": iso(message.due_at),
+        "sent_at": iso(message.sent_at),
+    }
+
+
+def whole_message_json(message: Message) -> dict[str, Any]:
+    """Return a message with its addresses, attempts and events."""
+    return {
+        **message_json(message),
+        "addresses": [
+            {
+                "kind": one.kind,
+                "address": one.address,
+                "status": one.status.value,
+                "reply_code": one.reply_code,
+                "reply": one.reply,
+            }
+            for one in messages.addresses_of(message)
+        ],
+        "attempts": [
+            {
+                "number": one.number,
+                "started_at": iso(one.started_at),
+                "ended_at": iso(one.ended_at),
+                "outcome": one.outcome,
+                "reply_code": one.reply_code,
+                "reply": one.reply,
+            }
+            for one in messages.attempts_of(message)
+        ],
+        "events": [
+            {"kind": one.kind, "at": iso(one.at), "detail": one.detail}
+            for one in messages.events_of(message)
+        ],
+    }
