@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
@@ -19,8 +20,8 @@ from webapp.message_templates.models import (
     MessageTemplate,
     MessageTemplateVersion,
 )
+from webapp.recipients.kinds import ColumnKind
 from webapp.recipients.models import (
-    ColumnKind,
     Recipient,
     RecipientColumn,
     RecipientTable,
@@ -40,6 +41,17 @@ def _delivery_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("delivery.ticket", "delivery.message"):
         if name not in REGISTRY:
             monkeypatch.setitem(REGISTRY, name, lambda *_ids: None)
+
+
+@pytest.fixture(autouse=True)
+def _no_open_transaction(app: Flask) -> None:
+    """End what the test itself has read, before each request: SQLite has one writer."""
+    app.before_request_funcs.setdefault(None, []).insert(0, db.session.rollback)
+
+
+def body(answer: TestResponse) -> Any:
+    """The JSON of an answer."""
+    return answer.json
 
 
 def table_of(

@@ -12,6 +12,7 @@ from wtforms import (
 )
 from wtforms.validators import (
     AnyOf,
+    DataRequired,
     InputRequired,
     Length,
     NumberRange,
@@ -91,7 +92,8 @@ class CampaignForm(PostForm):
 
     name = StringField(
         _l("Name"),
-        [InputRequired(_l("Give the campaign a name.")), Length(max=200)],
+        [DataRequired(_l("Give the campaign a name.")), Length(max=200)],
+        filters=[lambda text: (text or "").strip()],
         description=_l("Only operators see it."),
     )
     recipient_table_id = IntegerField(_l("Recipient table"), [Optional()])
