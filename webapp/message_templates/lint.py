@@ -24,6 +24,7 @@ from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES, Source
 _SUBJECT_LENGTH = 60
 _PREVIEW_LENGTH = 110
 _CLIPPED = 102 * 1024
+_LISTED = 3
 _NEARLY_CLIPPED = 90 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -225,15 +226,30 @@ def check_rows(
     found = []
     for name in sorted(needed_names(source)):
         empty = [number for number, row in rows if row.get(name, 0) in ("", None)]
-        if not empty:
-            continue
-        plural = "rows have" if len(empty) > 1 else "row has"
-        listed = ", ".join(str(number) for number in empty[:3])
-        words = f"{len(empty)} {plural} no “{name}” and there is no default: "
-        words += ("rows " if len(empty) > 1 else "row ") + listed
-        words += " …" if len(empty) > 3 else ""  # noqa: PLR2004 - as many as are listed
-        found.append(_with_default(source, name, words))
+        if empty:
+            found.append(empty_cells(source, name, len(empty), empty[:_LISTED]))
     return found
+
+
+def empty_cells(
+    source: Source, name: str, count: int, numbers: Sequence[int]
+) -> Finding:
+    """Return the finding V03 for one column.
+
+    Parameters
+    ----------
+    count
+        How many rows have an empty cell there.
+    numbers
+        The first of those rows, as people number them.
+    """
+    many = count > 1
+    words = (
+        f"{count} {'rows have' if many else 'row has'} no “{name}” and there is no "
+        f"default: {'rows' if many else 'row'} {', '.join(map(str, numbers))}"
+    )
+    words += " …" if count > len(numbers) else ""
+    return _with_default(source, name, words)
 
 
 def _with_default(source: Source, name: str, words: str) -> Finding:

@@ -24,19 +24,20 @@ _PLACE = re.compile("([\ufdd0\ufdd2])([0-9]+)\ufdd1")
 _ADDRESS = "\ufdd2"
 _MARK = "\ufdd0"
 
+# None of these may take more than linear time: pages run them on rendered HTML too.
 _TAG = re.compile(
-    r"<!--(?P<comment>.*?)-->"
-    r"|(?P<open><style\b[^>]*>)(?P<css>.*?)(?P<close></style\s*>)"
-    r"|<script\b.*?</script\s*>"
-    r"|<(?P<name>[a-z][^\s/>]*)(?P<attributes>(?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>",
+    r"<!--(?P<comment>.*?)(?P<end>-->|\Z)"
+    r"|(?P<open><style\b[^<>]*>)(?P<css>.*?)(?P<close></style\s*>|\Z)"
+    r"|<script\b[^<>]*>.*?(?:</script\s*>|\Z)"
+    r"|<(?P<name>[a-z][^\s/<>]*+)(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+)>",
     re.IGNORECASE | re.DOTALL,
 )
 _ATTRIBUTE = re.compile(
-    r"(?P<name>[^\s\"'>/=]+)\s*=\s*"
-    r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'>]+))"
+    r"(?<![^\s\"'/])(?P<name>[^\s\"'>/=]++)\s*+=\s*+"
+    r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'>]++))"
 )
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
-_CSS_URL = re.compile(r"url\(\s*(?P<quote>[\"']?)(?P<url>[^)]*?)(?P=quote)\s*\)")
+_CSS_URL = re.compile(r"url\(\s*(?P<quote>[\"']?)(?P<url>[^)]{0,2000}?)(?P=quote)\s*\)")
 _CANDIDATE = re.compile(r"(?P<url>[^\s,]\S*[^\s,]|[^\s,])(?P<size>\s+[^,]+)?")
 
 _ADDRESSES = dict.fromkeys(
@@ -124,7 +125,7 @@ def _in_tags(skeleton: str, take: _Take) -> str:
         if match["css"] is not None:
             return match["open"] + _in_css(match["css"], take) + match["close"]
         if match["comment"] and match["comment"].startswith("[if"):
-            return f"<!--{_in_tags(match['comment'], take)}-->"
+            return f"<!--{_in_tags(match['comment'], take)}{match['end']}"
         return match[0]
 
     def attribute(match: re.Match[str]) -> str:
@@ -148,6 +149,23 @@ def _in_attribute(match: re.Match[str], take: _Take) -> str:
     if match["bare"] and _VALUE.search(written):
         return f'{match["name"]}="{written}"'
     return match[0]
+
+
+def without_images(text: str) -> str:
+    """Return rendered HTML in which nothing is fetched to be shown.
+
+    Examples
+    --------
+    >>> without_images('<img src="https://a.example/i.png" alt="Plan">')
+    '<img src="" alt="Plan">'
+    """
+    changed, addresses = take_addresses(text)
+    shown = []
+    for address in addresses:
+        raw = address.resolved([], None).old
+        is_fetched = address.kind == "image" and not raw.startswith("data:")
+        shown.append("" if is_fetched else raw)
+    return Skeleton(changed, escape=True).fill([], shown)
 
 
 def _in_css(css: str, take: _Take) -> str:
