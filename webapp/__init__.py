@@ -27,8 +27,10 @@ from webapp.pages import api as pages_api
 from webapp.pages import routes as pages_routes
 from webapp.practice import kit
 from webapp.recipients import api as recipients_api
+from webapp.recipients import import_routes as recipient_import_routes
 from webapp.recipients import jobs as recipients_jobs
 from webapp.recipients import routes as recipients_routes
+from webapp.recipients import row_routes as recipient_row_routes
 from webapp.senders import api as senders_api
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
@@ -43,6 +45,8 @@ PAGES: tuple[Blueprint, ...] = (
     pages_routes.bp,
     operators_routes.bp,
     recipients_routes.bp,
+    recipient_row_routes.bp,
+    recipient_import_routes.bp,
     suppressions_routes.bp,
     message_templates_routes.bp,
     senders_routes.bp,

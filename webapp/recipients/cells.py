@@ -10,13 +10,12 @@ from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-import phonenumbers
-
 from webapp.composing.addresses import AddressError, parse_address
 from webapp.recipients.dates import parse_date
 from webapp.recipients.kinds import ColumnKind
 from webapp.recipients.numbers import number_text, parse_number
 from webapp.recipients.reasons import CellProblem
+from webapp.suppressions.keys import phone_key
 
 Cell: TypeAlias = str | int | float | bool
 
@@ -125,17 +124,10 @@ def _email(text: str) -> str:
 
 
 def _phone(text: str) -> str:
-    text = text.strip().replace("\u00a0", " ")
-    text = f"+{text[2:]}" if text.startswith("00") else text
-    if not text.startswith("+"):
-        raise CellProblem("Begin with the country code, like +49 30 901820")
     try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException as error:
-        raise CellProblem("Not a phone number") from error
-    if not phonenumbers.is_possible_number(number):
-        raise CellProblem("Not a possible phone number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return phone_key(text)
+    except AddressError as error:
+        raise CellProblem(error.words.rstrip(".")) from error
 
 
 def _yes_no(text: str) -> bool:

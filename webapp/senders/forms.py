@@ -77,7 +77,7 @@ class SenderForm(PostForm):
     )
     reply_to = EmailField(_l("Reply-To"), [Length(max=320), is_address])
     bounce_address = EmailField(_l("Bounce address"), [Length(max=320), is_address])
-    host = StringField(_l("Server"), [Length(max=255)])
+    host = StringField(_l("Host"), [Length(max=255)])
     port = IntegerField(
         _l("Port"),
         [Optional(), NumberRange(1, 65535, _l("A port is a number from 1 to 65535."))],

@@ -1,0 +1,214 @@
+"""What can be done with suppressions: suppress, undo, ask.
+
+Who marks messages asks in the same statement; see `webapp.suppressions.conditions`.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.composing.addresses import AddressError
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import Invalid, NotFound
+from webapp.operators import audit
+from webapp.suppressions.conditions import STOPS_EVERYTHING, holds_for, suppressed
+from webapp.suppressions.keys import suppression_key
+from webapp.suppressions.models import Channel, Reason, Suppression
+
+AT_ONCE = 400
+
+
+def suppress(
+    channel: Channel,
+    address: str,
+    table_id: int | None = None,
+    reason: Reason = Reason.MANUAL,
+    source: str = "",
+) -> Suppression:
+    """Never write to an address, domain or phone again.
+
+    Parameters
+    ----------
+    table_id
+        The recipient table that it is about; ``None`` means everywhere.
+    source
+        Where it comes from, for a person: a campaign, a mail, an operator.
+
+    Raises
+    ------
+    Invalid
+        If it is no address of this channel.
+    """
+    row = suppress_within(channel, address, table_id, reason, source)
+    db.session.commit()
+    return row
+
+
+def suppress_within(
+    channel: Channel,
+    address: str,
+    table_id: int | None = None,
+    reason: Reason = Reason.MANUAL,
+    source: str = "",
+) -> Suppression:
+    """Do as `suppress`, within the caller's transaction.
+
+    One that holds already for the same reason is returned as it is.
+
+    Raises
+    ------
+    Invalid
+        If it is no address of this channel.
+    """
+    key = _key(channel, address)
+    known = find(channel, key, table_id, reason)
+    if known is not None:
+        return known
+    row = Suppression(
+        channel=channel,
+        address_key=key,
+        address=address.strip()[:320],
+        recipient_table_id=table_id,
+        reason=reason,
+        source=source[:200],
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record("suppression.added", "suppression", row.id, key, reason=reason.value)
+    return row
+
+
+def undo(suppression_id: int) -> Suppression:
+    """Let a suppression hold no more.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or it was undone already.
+    """
+    row = get(suppression_id)
+    row.undone_at = now()
+    audit.record("suppression.undone", "suppression", row.id, row.address_key)
+    db.session.commit()
+    return row
+
+
+def redo(suppression_id: int) -> Suppression:
+    """Take an undoing back.
+
+    Raises
+    ------
+    NotFound
+        If there is no such suppression.
+    """
+    row = db.session.get(Suppression, suppression_id)
+    if row is None:
+        raise NotFound("There is no such suppression.")
+    row.undone_at = None
+    audit.record("suppression.added", "suppression", row.id, row.address_key)
+    db.session.commit()
+    return row
+
+
+def get(suppression_id: int) -> Suppression:
+    """Return a suppression that holds.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or it was undone.
+    """
+    row = db.session.get(Suppression, suppression_id)
+    if row is None or row.undone_at is not None:
+        raise NotFound("There is no such suppression, or it was removed.")
+    return row
+
+
+def find(
+    channel: Channel, key: str, table_id: int | None, reason: Reason | None = None
+) -> Suppression | None:
+    """Return the suppression of exactly this key and table, if one holds."""
+    query = all_suppressions().where(
+        Suppression.channel == channel,
+        Suppression.address_key == key,
+        Suppression.recipient_table_id.is_(None)
+        if table_id is None
+        else Suppression.recipient_table_id == table_id,
+    )
+    if reason is not None:
+        query = query.where(Suppression.reason == reason)
+    row: Suppression | None = db.session.scalar(query.limit(1))
+    return row
+
+
+def all_suppressions(q: str = "") -> "sa.Select[Any]":
+    """Return the query for those that hold, with a text in the address."""
+    query = sa.select(Suppression).where(Suppression.undone_at.is_(None))
+    if q.strip():
+        text = q.strip().casefold()
+        query = query.where(Suppression.address_key.contains(text, autoescape=True))
+    return query
+
+
+def is_suppressed(
+    address_key: str, table_id: int | None = None, *, transactional: bool = False
+) -> bool:
+    """Say whether mail to this address key is stopped."""
+    condition = suppressed(address_key, table_id, transactional=transactional)
+    return bool(db.session.scalar(sa.select(condition)))
+
+
+def suppressed_keys(
+    keys: Iterable[str], table_id: int | None = None, *, transactional: bool = False
+) -> dict[str, Reason]:
+    """Return those of many address keys to which mail is stopped, and why.
+
+    The whole check of a campaign asks so, some hundred keys at a time.
+    """
+    found: dict[str, Reason] = {}
+    rest = iter(keys)
+    while some := list(islice(rest, AT_ONCE)):
+        found.update(_suppressed(some, table_id, transactional))
+    return found
+
+
+def _suppressed(
+    keys: list[str], table_id: int | None, transactional: bool
+) -> dict[str, Reason]:
+    domains = {key.rpartition("@")[2] for key in keys}
+    query = sa.select(
+        Suppression.channel, Suppression.address_key, Suppression.reason
+    ).where(
+        Suppression.undone_at.is_(None),
+        holds_for(table_id),
+        sa.or_(
+            sa.and_(
+                Suppression.channel == Channel.EMAIL, Suppression.address_key.in_(keys)
+            ),
+            sa.and_(
+                Suppression.channel == Channel.DOMAIN,
+                Suppression.address_key.in_(domains),
+            ),
+        ),
+    )
+    if transactional:
+        query = query.where(Suppression.reason.in_(STOPS_EVERYTHING))
+    why = {
+        (row.channel, row.address_key): row.reason for row in db.session.execute(query)
+    }
+    reasons = {
+        key: why.get((Channel.EMAIL, key))
+        or why.get((Channel.DOMAIN, key.rpartition("@")[2]))
+        for key in keys
+    }
+    return {key: reason for key, reason in reasons.items() if reason is not None}
+
+
+def _key(channel: Channel, address: str) -> str:
+    try:
+        return suppression_key(channel, address)
+    except AddressError as error:
+        raise Invalid(error.words, {"address": [error.words]}) from error
