@@ -5,6 +5,7 @@ form with a valid CSRF token. `api` calls ``/api/v1`` with a token of all scopes
 """
 
 import shutil
+import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,16 @@ from werkzeug.test import TestResponse
 
 import config
 import webapp
+from tests.support.dovecot import PASSWORD as DOVECOT_PASSWORD
+from tests.support.dovecot import POOR, Dovecot, running
 from tests.support.postgres import Cluster, running_postgres
 from tests.support.redis_server import running_redis
 from webapp.core import schema
 from webapp.core.db import db
 from webapp.core.secrets import token_hash
+from webapp.mailboxes import service as mailboxes
+from webapp.mailboxes.models import Mailbox
+from webapp.mailboxes.pool import pool
 from webapp.operators import passwords, tokens
 from webapp.operators.models import Operator, OperatorSession
 
@@ -91,6 +97,41 @@ def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clust
     """A real PostgreSQL, for this test run only."""
     with running_postgres(tmp_path_factory.mktemp("postgres")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """A real IMAP server; every login is a fresh account."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def poor_dovecot() -> Iterator[Dovecot]:
+    """The same server, hiding every extension that can be missed."""
+    with running(capability=POOR) as server:
+        yield server
+
+
+@pytest.fixture
+def login() -> str:
+    """A login that no other test has used."""
+    return f"u{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def mailbox(app: Flask, dovecot: Dovecot, login: str) -> Iterator[Mailbox]:
+    """A connected mailbox on the real server."""
+    del app
+    yield mailboxes.create(
+        name="hello@harbourlibrary.example",
+        host=dovecot.host,
+        port=dovecot.port,
+        security="none",
+        login=login,
+        password=DOVECOT_PASSWORD,
+    )
+    pool.close()
 
 
 @pytest.fixture

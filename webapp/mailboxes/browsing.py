@@ -30,6 +30,7 @@ from webapp.mailboxes.query import (
     to_imap,
     uid_set,
 )
+from webapp.mailboxes.query_simplify import simplify
 from webapp.mailboxes.rows import MailRow, fetch_items, flags_of, placeholder, row_of
 
 PAGE = 50
@@ -168,7 +169,7 @@ def _find(
     connection: Connection, query: Query, last: int, limit: int
 ) -> tuple[list[int], int | None, bool]:
     """Search windows from `last` downwards; see `Page` for what the answer means."""
-    keys, utf8 = to_imap(query), needs_charset(query)
+    keys, utf8 = _keys(query)
     window = BODY_WINDOW if _reads_bodies(query) else WINDOW
     until = time.monotonic() + SEARCH_SECONDS
     hits: list[int] = []
@@ -183,6 +184,12 @@ def _find(
     if len(hits) > limit:
         return hits[:limit], hits[limit - 1], True
     return hits, None, True
+
+
+def _keys(query: Query) -> tuple[list[bytes], bool]:
+    """Return the search keys, and whether they need a charset."""
+    simple = simplify(query)
+    return to_imap(simple), needs_charset(simple)
 
 
 def _search(connection: Connection, keys: list[bytes], *, utf8: bool) -> list[int]:
@@ -212,7 +219,7 @@ def count(connection: Connection, raw: bytes, query: Query = EVERYTHING) -> int:
     selected = open_folder(connection, raw)
     if query == EVERYTHING:
         return selected.exists
-    keys, utf8 = to_imap(query), needs_charset(query)
+    keys, utf8 = _keys(query)
     if connection.has("ESEARCH"):
         return connection.count(keys, utf8=utf8)
     total = 0
@@ -225,7 +232,7 @@ def count(connection: Connection, raw: bytes, query: Query = EVERYTHING) -> int:
 def matching_uids(connection: Connection, raw: bytes, query: Query) -> list[int]:
     """Return every UID of a folder that matches, oldest first."""
     selected = open_folder(connection, raw)
-    keys, utf8 = to_imap(query), needs_charset(query)
+    keys, utf8 = _keys(query)
     uids: list[int] = []
     for last in range(selected.exists, 0, -WINDOW):
         span = b"%d:%d" % (max(1, last - WINDOW + 1), last)
