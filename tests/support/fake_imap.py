@@ -1,4 +1,4 @@
-"""A scripted IMAP server: it says what no real one would, and keeps what it heard.
+"""A scripted IMAP server: it says what no real one would, and keeps what it heard."""
 
 import re
 import socket
