@@ -50,7 +50,8 @@ def create(
     )
     db.session.add(token)
     db.session.flush()
-    audit.record("api_token.created", "api_token", token.id, name, scopes=token.scopes)
+    may = ", ".join(token.scopes)
+    audit.record("api_token.created", "api_token", token.id, name, scopes=may)
     db.session.commit()
     return token, text
 
