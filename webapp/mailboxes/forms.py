@@ -13,7 +13,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from webapp.core.forms import PostForm
+from webapp.core.forms import PostForm, choices
 from webapp.core.net import NetError, host_name, tls_context
 from webapp.core.words import _, _l
 from webapp.mailboxes import address_line
@@ -50,7 +50,7 @@ class MailboxForm(PostForm):
     )
     host = StringField(_l("Server"), [Length(max=255)])
     port = IntegerField(_l("Port"), [Optional(), NumberRange(1, 65535)], default=993)
-    security = SelectField(_l("Security"), choices=SECURITY, default="tls")
+    security = SelectField(_l("Security"), choices=choices(*SECURITY), default="tls")
     login = StringField(_l("Login"), [Length(max=320)])
     password = PasswordField(_l("Password"), [Length(max=1000)])
     ca_pem = TextAreaField(
