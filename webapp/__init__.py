@@ -77,7 +77,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     config.SettingsError
         If no settings are given and the environment holds a wrong one.
     """
-    settings = settings or config.read()
+    settings = settings or cli.settings()
     app = Flask(
         __name__,
         template_folder=str(ROOT / "templates"),

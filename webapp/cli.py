@@ -1,8 +1,196 @@
-"""What can be done without a browser: ``flask --app webapp …``."""
+"""What can be done without a browser: ``flask --app webapp …``.
 
-from flask import Flask
+Errors are one sentence on standard error; the exit code is 1 when something was refused
+and 2 when the command or a setting is wrong. What a program wants to read (a new token,
+a status as JSON) is all there is on standard output.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+import sqlalchemy as sa
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+import config
+from webapp.campaigns import launching, live
+from webapp.campaigns import service as campaigns
+from webapp.core import schema
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.core.errors import DomainError, Invalid
+from webapp.operators import service, tokens
+from webapp.operators.models import Operator, Role
+
+
+class Command(click.Command):
+    """A command that says what was refused in words."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it.
+
+        Raises
+        ------
+        click.ClickException
+            If something was refused.
+        """
+        try:
+            return super().invoke(ctx)
+        except DomainError as error:
+            raise click.ClickException(_sentence(error)) from error
+        except sa.exc.OperationalError as error:
+            raise click.ClickException(
+                "The database does not answer, or is not up to date "
+                f"({error.orig}). This brings it up to date: "
+                "flask --app webapp db upgrade"
+            ) from error
+
+
+class Group(AppGroup):
+    """Commands that run inside the application."""
+
+    command_class = Command
+
+
+operator_group = Group("operator", help="Operators: the people who sign in.")
+token_group = Group("token", help="Tokens of the API.")
+campaign_group = Group("campaign", help="Campaigns.")
+database_group = Group("db", help="The database.")
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to an application."""
-    del app
+    for group in (operator_group, token_group, campaign_group, database_group):
+        app.cli.add_command(group)
+
+
+def settings() -> config.Settings:
+    """Return the settings of the environment; a wrong one is said in words.
+
+    Raises
+    ------
+    click.UsageError
+        If a setting is wrong and this is the command line.
+    config.SettingsError
+        If it is wrong elsewhere.
+    """
+    try:
+        return config.read()
+    except config.SettingsError as error:
+        if click.get_current_context(silent=True) is None:
+            raise
+        raise click.UsageError(str(error)) from error
+
+
+def _sentence(error: DomainError) -> str:
+    if not isinstance(error, Invalid):
+        return error.words
+    lines = [line for lines in error.fields.values() for line in lines]
+    return " ".join(dict.fromkeys([error.words, *lines]))
+
+
+def _password() -> str:
+    """Ask for a password, or read it from the first line of standard input."""
+    if sys.stdin.isatty():
+        text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return text
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+role_option: Callable[..., Any] = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default="manager"
+)
+
+
+@operator_group.command("create")
+@click.option("--name", prompt=True)
+@click.option("--email", prompt=True)
+@role_option
+@click.option("--time-zone", default="UTC", show_default=True)
+def operator_create(name: str, email: str, role: str, time_zone: str) -> None:
+    """Create an operator; the password comes from a prompt or standard input."""
+    made = service.create(
+        name, email, _password(), role=Role(role), time_zone=time_zone
+    )
+    click.echo(f"{made.name} can sign in with {made.email}.")
+
+
+@operator_group.command("list")
+def operator_list() -> None:
+    """List the operators."""
+    for one in db.session.scalars(sa.select(Operator).order_by(Operator.id)):
+        click.echo(f"{one.email}\t{one.role}\t{one.name}")
+
+
+@operator_group.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def operator_role(email: str, role: str) -> None:
+    """Give an operator another role; their sessions end."""
+    changed = service.change_role(service.by_email(email).id, Role(role))
+    click.echo(f"{changed.name} is {changed.role} now.")
+
+
+@operator_group.command("password")
+@click.argument("email")
+def operator_password(email: str) -> None:
+    """Set a new password; all sessions of the operator end."""
+    changed = service.reset_password(email, _password())
+    click.echo(f"{changed.name} has a new password.")
+
+
+@token_group.command("create")
+@click.argument("email")
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", type=click.Choice(tokens.SCOPES), multiple=True, required=True
+)
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
+def token_create(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
+    """Make an API token of an operator and print it, this once."""
+    until = now() + timedelta(days=days)
+    _token, text = tokens.create(service.by_email(email), name, scopes, until)
+    click.echo("Keep it; it cannot be shown again.", err=True)
+    click.echo(text)
+
+
+@campaign_group.command("launch")
+@click.argument("campaign_id", type=int)
+@click.option(
+    "--expect",
+    type=click.IntRange(1),
+    required=True,
+    help="How many recipients you expect; another number is refused.",
+)
+@click.option("--hold", type=click.IntRange(0, launching.LONGEST_HOLD), default=0)
+def campaign_launch(campaign_id: int, expect: int, hold: int) -> None:
+    """Launch a campaign whose check is through."""
+    campaign = launching.launch(campaign_id, expect, hold)
+    click.echo(f"“{campaign.name}” is {campaign.state}: {expect} recipients.")
+
+
+@campaign_group.command("status")
+@click.argument("campaign_id", type=int)
+@click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
+def campaign_status(campaign_id: int, as_json: bool) -> None:
+    """Say how far a campaign is."""
+    campaign = campaigns.get(campaign_id)
+    found = live.status_of(campaign)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(f"{campaign.name}: {found['state']}, {found['percent']} %")
+    for status, number in found["counts"].items():
+        if number:
+            click.echo(f"{number:>8} {status}")
+
+
+@database_group.command("upgrade")
+def database_upgrade() -> None:
+    """Bring the database to the newest shape."""
+    schema.upgrade(current_app.config["POSTROOM"].database_url)
+    click.echo("The database is up to date.")

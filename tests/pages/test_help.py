@@ -3,9 +3,9 @@
 import pytest
 
 from tests.conftest import PageClient
-from webapp.campaigns.reasons import FailureClass
 from webapp.campaigns.states import State, Status
 from webapp.pages import glossary
+from webapp.senders.replies import FailureClass
 
 
 def test_every_status_and_state_is_explained() -> None:
@@ -14,7 +14,7 @@ def test_every_status_and_state_is_explained() -> None:
 
 
 def test_every_failure_says_what_to_do() -> None:
-    assert set(glossary.WHAT_TO_DO) == set(FailureClass) - {FailureClass.OTHER}
+    assert set(glossary.WHAT_TO_DO) == set(FailureClass)
 
 
 @pytest.mark.parametrize("anchor", ["keys", "statuses", "failures", "workers", "queue"])

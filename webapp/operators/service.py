@@ -1,7 +1,9 @@
 """What can be done with operators: create, sign in, change profile, password, role."""
 
+import re
 from datetime import timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from webapp.operators.models import Operator, Role, SignInFailure
 FREE_TRIES = 5
 WINDOW = timedelta(minutes=15)
 LAST_DOUBLING = 20
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 WRONG = "The e-mail or the password is not right."
 
 
@@ -36,8 +39,9 @@ def create(
     Raises
     ------
     Invalid
-        If the password is weak or the e-mail is taken.
+        If a value is none, the password is weak, or the e-mail is taken.
     """
+    _check_identity(name, email, time_zone)
     operator = Operator(
         name=name.strip(),
         email=email.strip(),
@@ -208,6 +212,18 @@ def by_email(email: str) -> Operator:
     if operator is None:
         raise NotFound(f"There is no operator with the e-mail {email}.")
     return operator
+
+
+def _check_identity(name: str, email: str, time_zone: str) -> None:
+    fields = {}
+    if not name.strip():
+        fields["name"] = ["Enter a name."]
+    if not EMAIL.fullmatch(email.strip()):
+        fields["email"] = ["This is not an e-mail address."]
+    if time_zone not in available_timezones():
+        fields["time_zone"] = ["There is no such time zone; one is Europe/Lisbon."]
+    if fields:
+        raise Invalid("Some values need your attention.", fields)
 
 
 def _refuse_taken(email: str, but: int | None = None) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns import live
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.reasons import words_of
-from webapp.campaigns.states import FINAL, RUNNING, State, Status
+from webapp.campaigns.states import RUNNING, State, Status
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.presentation import zone
@@ -27,24 +28,10 @@ QUARTER = 15 * 60  # seconds; every zone is a whole number of quarters off UTC
 
 @dataclass(frozen=True)
 class Running:
-    """A campaign that is at work, or will be."""
+    """A campaign that is at work, with how far it is, or one that will be."""
 
     campaign: Campaign
-    total: int
-    done: int
-    sent: int
-    failed: int
-
-    @property
-    def percent(self) -> float:
-        """Return how much is done, 100 only when nothing is left."""
-        return self.done * 1000 // self.total / 10 if self.total else 0.0
-
-    @property
-    def bar(self) -> tuple[float, float]:
-        """Return the lengths of the bar: sent and failed, in percent."""
-        total = self.total or 1
-        return round(self.sent * 100 / total, 2), round(self.failed * 100 / total, 2)
+    live: live.Live | None
 
 
 @dataclass(frozen=True)
@@ -83,14 +70,9 @@ def running() -> list[Running]:
 
 
 def _progress(campaign: Campaign) -> Running:
-    counts = counts_of(campaign.id)
-    return Running(
-        campaign=campaign,
-        total=max(campaign.total, sum(counts.values())),
-        done=sum(counts.get(one, 0) for one in FINAL),
-        sent=counts.get(Status.SENT, 0),
-        failed=counts.get(Status.FAILED, 0),
-    )
+    if campaign.state is State.SCHEDULED:
+        return Running(campaign, None)
+    return Running(campaign, live.live(campaign, with_chart=False))
 
 
 def counts_of(campaign_id: int) -> dict[Status, int]:

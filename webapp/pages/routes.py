@@ -13,13 +13,14 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from webapp.campaigns import service as campaigns
 from webapp.core import forms
 from webapp.core.db import db
-from webapp.core.errors import Forbidden, Invalid, NotFound
+from webapp.core.errors import Forbidden, Invalid
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators import sessions, setup
-from webapp.operators.access import Scope, public, requires
+from webapp.operators.access import Scope, actor, public, requires
 from webapp.operators.forms import SetupForm
 from webapp.pages import attention, checklist, glossary, health, overview, service
 
@@ -49,7 +50,8 @@ def dashboard() -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def send_example() -> ResponseReturnValue:
     """Open the check of the example campaign."""
-    raise NotFound("The example is on its way.")
+    campaign = campaigns.example_campaign(actor().operator)
+    return redirect(f"/campaigns/{campaign.id}/check", 303)
 
 
 @bp.post("/first-steps/hide")
