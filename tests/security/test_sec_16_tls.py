@@ -1,6 +1,7 @@
 """SECURITY 16: TLS is always verified, and STARTTLS required means required."""
 
 import datetime
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -157,3 +158,28 @@ def test_no_context_can_be_had_that_verifies_less(ca: trustme.CA) -> None:
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_without_tls_nothing_is_said_to_a_public_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Saving such a sender is refused; should one be there, it is not used."""
+
+    def public(name: str, port: int, **_: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("9.9.9.9", port))]
+
+    with RecordingServer() as server:
+
+        def wire(_: object, timeout: float) -> socket.socket:
+            connection = socket.socket()
+            connection.settimeout(timeout)
+            connection.connect(("127.0.0.1", server.port))
+            return connection
+
+        monkeypatch.setattr(socket, "getaddrinfo", public)
+        monkeypatch.setattr(socket, "create_connection", wire)
+        where = Server("mail.example.org", server.port, Security.NONE, "desk", "s3cret")
+        with SmtpTransport(where, ALLOWED, seconds=5) as transport:
+            outcome = transport.hand_over("", ["ada@example.com"], MAIL)
+    assert_refused(server, outcome, "Without TLS nothing is sent")
+    assert server.commands == []

@@ -22,6 +22,7 @@ _FOLD_AT = 78  # octets, RFC 5322 2.1.1
 _WORD = 70  # octets of an encoded word; RFC 2047 2 allows 75, the name needs room too
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
+_PRINTED = re.compile(r"[!-~]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&+\-^_`{|}~.]+")
 _Q_SAFE = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/"
@@ -141,6 +142,8 @@ def checked(name: str, value: str) -> str:
         If there is one, naming the header.
     """
     value = value.replace("\t", " ")
+    if value.isascii() and value.isprintable():
+        return value
     for char in value:
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
             words = f"a line break or control character (U+{ord(char):04X})"
@@ -195,7 +198,7 @@ def _is_plain(value: str) -> bool:
 def _is_word(word: str, *, utf8: bool) -> bool:
     """Say whether ``word`` can stand in a header line and not end it."""
     if word.isascii():
-        return all(" " < char < "\x7f" for char in word)
+        return not word or _PRINTED.fullmatch(word) is not None
     return utf8 and word.isprintable() and not any(char.isspace() for char in word)
 
 

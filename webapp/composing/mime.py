@@ -13,8 +13,8 @@ boundaries come from the Message-ID. They begin with ``=_``, which no body of ou
 hold (quoted-printable writes ``=3D``, base64 has no underscore, and a text with ``=_``
 is never sent as 7bit; RFC 2045 6.7).
 
-Composed by hand, not with `email.message.EmailMessage`: that takes 2.5 ms a message and
-decodes encoded words in values; this takes about a thirtieth and decodes nothing.
+Composed by hand, not with `email.message.EmailMessage`: that one decodes encoded words
+in values, and takes six times as long (1.15 ms against 0.19 for 8 KB of text and HTML).
 """
 
 import re
