@@ -164,9 +164,12 @@ def prepare_sqlite(engine: Engine) -> None:
 def init_app(app: Flask, url: str) -> None:
     """Tie the database to an application."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    # Parameters hold addresses and texts of people; no error may bring them into a log.
+    options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        options = {"connect_args": {"timeout": BUSY_MS / 1000}}
+        options["connect_args"] = {"timeout": BUSY_MS / 1000}
+    else:
+        options["pool_pre_ping"] = True
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     with app.app_context():

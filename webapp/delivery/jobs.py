@@ -1,1 +1,56 @@
-"""Tickets, as jobs."""
+"""Tickets, as jobs: whoever takes one sends what is due then."""
+
+from flask import current_app
+
+from webapp.campaigns import moves
+from webapp.core.queue import job
+from webapp.delivery import plans, reconcile, tickets
+from webapp.delivery.engine import Engine
+
+EXTENSION = "delivery_engine"
+
+
+@job("delivery.ticket")
+def ticket(campaign_id: int, generation: int) -> None:
+    """Send up to 500 due rows of a campaign; of 0, of the single messages."""
+    if campaign_id == tickets.TRANSACTIONAL:
+        _single_messages()
+        return
+    plan = plans.of_campaign(campaign_id, generation)
+    if plan is None:
+        return
+    engine = _engine()
+    engine.work(plan)
+    if engine.stopping.is_set():
+        return
+    if tickets.is_due(campaign_id):
+        tickets.issue(campaign_id)
+    elif not reconcile.has_rows_left(campaign_id):
+        moves.finish_if_done(campaign_id)
+
+
+@job("delivery.message")
+def message(message_id: int) -> None:
+    """Send a message without a campaign, and those that wait with it."""
+    del message_id
+    _single_messages()
+
+
+@job("delivery.issue_tickets")
+def issue_tickets(campaign_id: int) -> None:
+    """Wake workers for a campaign."""
+    tickets.issue(campaign_id)
+
+
+def _single_messages() -> None:
+    engine = _engine()
+    for sender_id in tickets.due_senders():
+        plan = plans.of_sender(sender_id)
+        if plan is not None:
+            engine.work(plan)
+
+
+def _engine() -> Engine:
+    engine = current_app.extensions[EXTENSION]
+    assert isinstance(engine, Engine)
+    return engine

@@ -1,0 +1,142 @@
+"""Circuit breakers: a sender that is unwell is left alone, a campaign that fails pauses.
+
+A sender whose server cannot be reached is not asked for 5 s, then 10, 20, … up to five
+minutes; then one message goes ahead. A campaign pauses itself when the sender will not
+have us at all, when ten messages in a row fail because of the sender, when more than
+30 % of the first 50 fail, or more than 5 % of the first 200 fail for good.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from webapp.campaigns import moves
+from webapp.campaigns.models import Message
+from webapp.campaigns.states import Status
+from webapp.core.db import db, db_now
+from webapp.delivery.liveness import database_time
+from webapp.delivery.outcomes import Verdict
+from webapp.delivery.plans import closed_breaker
+from webapp.senders.models import Sender
+from webapp.senders.replies import FailureClass
+
+OPEN_SECONDS = (5, 10, 20, 40, 80, 160, 300)
+REFUSED_SECONDS = 300
+IN_A_ROW = 10
+# Of the first so many, at most this share may fail.
+SHARES = ((50, 0.30), (200, 0.05))
+
+WORDS_IN_A_ROW = "Ten messages in a row failed because of the sender: {words}"
+WORDS_SHARE = (
+    "{failed} of the first {final} messages failed. Look at the reasons first."
+)
+
+
+def trip(sender_id: int, words: str, *, seconds: int | None = None) -> None:
+    """Leave a sender alone for a while; owns its commit.
+
+    Several workers find out at the same time; the first one counts.
+    """
+    failures = db.session.scalar(
+        sa.select(Sender.breaker_failures).where(Sender.id == sender_id)
+    )
+    wait = OPEN_SECONDS[min(failures or 0, len(OPEN_SECONDS) - 1)]
+    until = database_time() + timedelta(seconds=seconds or wait)
+    db.session.execute(
+        sa.update(Sender)
+        .where(Sender.id == sender_id, closed_breaker())
+        .values(
+            breaker_failures=Sender.breaker_failures + 1,
+            breaker_until=until,
+            breaker_words=words[:500],
+            last_error_at=db_now(),
+            last_error=words[:500],
+            updated_at=Sender.updated_at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def reset(sender_id: int) -> None:
+    """Note that a sender works; owns its commit."""
+    db.session.execute(
+        sa.update(Sender)
+        .where(Sender.id == sender_id)
+        .values(
+            breaker_failures=0,
+            breaker_until=None,
+            breaker_words="",
+            last_ok_at=db_now(),
+            updated_at=Sender.updated_at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def refused(sender_id: int, campaign_id: int | None, words: str) -> None:
+    """Pause the campaign of a sender that will not have us; owns its commit."""
+    if campaign_id is None:
+        trip(sender_id, words, seconds=REFUSED_SECONDS)
+        return
+    db.session.execute(
+        sa.update(Sender)
+        .where(Sender.id == sender_id)
+        .values(
+            last_error_at=db_now(),
+            last_error=words[:500],
+            updated_at=Sender.updated_at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    moves.pause_for(campaign_id, words)
+
+
+def judge(campaign_id: int, verdicts: Sequence[Verdict], in_a_row: int) -> int:
+    """Pause a campaign that fails too much; return the sender's errors in a row now."""
+    for verdict in verdicts:
+        is_sender = verdict.reason_class == FailureClass.SENDER.value
+        in_a_row = in_a_row + 1 if is_sender else 0
+        if in_a_row >= IN_A_ROW:
+            words = WORDS_IN_A_ROW.format(words=verdict.reply or verdict.reason)
+            moves.pause_for(campaign_id, words)
+            return 0
+    failed = sum(verdict.status is Status.FAILED for verdict in verdicts)
+    if failed:
+        final = failed + sum(verdict.status is Status.SENT for verdict in verdicts)
+        _judge_shares(campaign_id, final)
+    return in_a_row
+
+
+def _judge_shares(campaign_id: int, fresh: int) -> None:
+    """Pause at the moment in which one of the marks is passed, and never again."""
+    most = SHARES[-1][0] + fresh
+    counts = {
+        status: _count(campaign_id, status, most)
+        for status in (Status.SENT, Status.FAILED)
+    }
+    final = sum(counts.values())
+    for first, share in SHARES:
+        passes_now = final - fresh < first <= final
+        if passes_now and counts[Status.FAILED] > share * final:
+            words = WORDS_SHARE.format(failed=counts[Status.FAILED], final=final)
+            moves.pause_for(campaign_id, words)
+            return
+    db.session.rollback()
+
+
+def _count(campaign_id: int, status: Status, most: int) -> int:
+    """Count messages of a status, but not far beyond what matters."""
+    rows = (
+        sa.select(Message.id)
+        .where(
+            Message.campaign_id == campaign_id,
+            Message.status == status,
+            Message.reason_class != FailureClass.CONTENT.value,
+        )
+        .limit(most)
+        .subquery()
+    )
+    return db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0

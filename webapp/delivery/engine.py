@@ -1,0 +1,297 @@
+"""The loop of a ticket: prepare, mark, hand over, record, until nothing is left to do.
+
+    due rows ─▶ prepared ─▶ [one transaction: record · mark] ─▶ connections ─┐
+                                   ▲                                        │
+                                   └───────── outcomes ◀────────────────────┘
+
+One engine per worker process. It keeps the connections between tickets, and at most
+W = connections × depth messages of a sender marked at a time. A ticket does not wait for
+a server that has gone silent: what nobody has begun with is taken back, what is in
+flight is settled later by `settle`, which the reconciler calls.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from webapp.campaigns.states import Status
+from webapp.core.errors import Unavailable
+from webapp.delivery import breaker
+from webapp.delivery.connections import Connections, Done
+from webapp.delivery.liveness import Me
+from webapp.delivery.marking import Exchanged, exchange
+from webapp.delivery.outcomes import Verdict, not_tried, verdict
+from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Ready, prepare
+from webapp.delivery.recording import Settled, reopen
+from webapp.message_templates.rendering import RenderPool
+from webapp.senders.models import Sender
+from webapp.senders.outcome import Kind, Trouble
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.05
+LINGER_SECONDS = 3.0
+DRAIN_SECONDS = 20.0
+OK_SECONDS = 10.0
+
+WORDS_HANGS_UP = "The server keeps closing the connection."
+
+
+Pick = Callable[[int], list[Ready]]
+
+
+def nothing(room: int) -> list[Ready]:
+    """Pick nothing: there are only outcomes to record."""
+    del room
+    return []
+
+
+@dataclass
+class Way:
+    """The connections to one sender, and what waits to be recorded for it."""
+
+    connections: Connections
+    unsaved: list[Settled] = field(default_factory=list)
+    in_a_row: int = 0
+    noted_at: float = 0.0
+
+    def note_success(self) -> None:
+        """Say that the sender works: at once after trouble, else now and then."""
+        was_unwell = self.connections.sender.breaker_failures > 0
+        if was_unwell or time.monotonic() - self.noted_at > OK_SECONDS:
+            breaker.reset(self.connections.sender.id)
+            self.connections.sender.breaker_failures = 0
+            self.noted_at = time.monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is marked or not recorded yet."""
+        return self.connections.marked > 0
+
+
+class Engine:
+    """What a worker process sends with."""
+
+    def __init__(self, app: Flask, me: Me) -> None:
+        self.me = me
+        self.stopping = threading.Event()
+        self._app = app
+        self._ways: dict[tuple[object, ...], Way] = {}
+        self._pool = RenderPool()
+        self._turn = threading.Lock()
+
+    def work(self, plan: Plan) -> None:
+        """Do what one ticket says; return when its rows are done, or stopped."""
+        with self._turn:
+            if not self.stopping.is_set():
+                _Ticket(self, self._way(plan), plan, prepare(plan, self._pool)).run()
+
+    def settle(self) -> None:
+        """Record what came back after its ticket had ended; does nothing meanwhile."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            for way in self._ways.values():
+                self.trade(way, None, nothing, 0.0)
+        finally:
+            self._turn.release()
+
+    def drain(self) -> None:
+        """Record what is in flight, for a bounded time, and close the connections."""
+        self.stop()
+        with self._turn:
+            ways = list(self._ways.values())
+            for way in ways:
+                way.connections.take_back()
+            while self.me.may_wait() and any(way.is_busy for way in ways):
+                for way in ways:
+                    self.trade(way, None, nothing, WAIT_SECONDS)
+            for way in ways:
+                way.connections.close()
+            self._pool.close()
+
+    def stop(self) -> None:
+        """Mark nothing any more; what is in flight gets a bounded time."""
+        if not self.stopping.is_set():
+            self.me.ends_at = time.monotonic() + DRAIN_SECONDS
+            self.stopping.set()
+
+    def trade(
+        self, way: Way, plan: Plan | None, pick: Pick, seconds: float
+    ) -> Exchanged:
+        """Record what came back, mark what is picked, and hand over what was marked.
+
+        Parameters
+        ----------
+        pick
+            Returns at most so many rows that are to be marked.
+        """
+        connections = way.connections
+        at_least = min(connections.marked, connections.window // 2)
+        done = connections.collect(at_least, seconds)
+        fresh = [settled_of(one) for one in done]
+        way.unsaved.extend(fresh)
+        wanted = pick(connections.window - connections.marked + len(way.unsaved))
+        if not way.unsaved and not wanted:
+            return Exchanged()
+        got = exchange(plan, self.me, way.unsaved, wanted)
+        if got.is_stored:
+            connections.settled(len(way.unsaved))
+            way.unsaved.clear()
+        connections.hand(got.marked)
+        if fresh:
+            _tell_breakers(way, done, fresh)
+        return got
+
+    def _way(self, plan: Plan) -> Way:
+        """Return the connections of a plan's sender, new where it was changed."""
+        key = _address_of(plan.sender)
+        for other, way in list(self._ways.items()):
+            if other[0] == key[0] and other != key and not way.is_busy:
+                way.connections.close()
+                del self._ways[other]
+        if key not in self._ways:
+            self._ways[key] = Way(Connections(self._app, plan.sender, self.me))
+        way = self._ways[key]
+        way.connections.unwell.clear()
+        return way
+
+
+class _Ticket:
+    """One run of the loop."""
+
+    def __init__(
+        self, engine: Engine, way: Way, plan: Plan, chunks: Iterator[list[Ready]]
+    ) -> None:
+        self._engine = engine
+        self._way = way
+        self._plan = plan
+        self._chunks = chunks
+        self._ready: deque[Ready] = deque()
+        self._is_open = True
+        self._probe = 0 if plan.probing else None
+
+    def run(self) -> None:
+        """Go on until nothing is left to do, or nothing happens any more."""
+        connections = self._way.connections
+        last = time.monotonic()
+        while True:
+            self._fill()
+            before = connections.marked
+            got = self._engine.trade(
+                self._way, self._plan, self._pick, self._seconds(before)
+            )
+            self._is_open = self._is_open and got.is_open and got.is_stored
+            if got.marked or connections.marked != before:
+                last = time.monotonic()
+            if self._is_over(time.monotonic() - last):
+                break
+        connections.take_back()
+        self._engine.trade(self._way, None, nothing, 0.0)
+
+    def _seconds(self, marked: int) -> float:
+        """Return how long to wait for outcomes: not at all while there is room."""
+        has_room = marked < self._way.connections.window // 2
+        return 0.0 if self._ready and has_room else WAIT_SECONDS
+
+    def _goes_on(self) -> bool:
+        return (
+            self._is_open
+            and not self._engine.stopping.is_set()
+            and not self._way.connections.unwell.is_set()
+        )
+
+    def _fill(self) -> None:
+        """Prepare more when less is ready than the window holds."""
+        while self._goes_on() and len(self._ready) < self._way.connections.window:
+            try:
+                chunk = next(self._chunks, None)
+            except Unavailable:
+                chunk = None
+            if chunk is None:
+                return
+            self._ready.extend(chunk)
+
+    def _pick(self, room: int) -> list[Ready]:
+        """Return what is to be marked now, of a sender that was unwell one at first."""
+        if not self._goes_on():
+            self._ready.clear()
+            return []
+        if self._probe is not None:
+            if self._probe and self._way.connections.marked == len(self._way.unsaved):
+                self._probe = None
+            else:
+                room = 1 - self._probe
+                self._probe = 1
+        return [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
+
+    def _is_over(self, silent: float) -> bool:
+        connections = self._way.connections
+        if not self._ready and not connections.marked:
+            return True
+        if self._engine.stopping.is_set():
+            connections.take_back()
+            return not self._engine.me.may_wait()
+        if connections.unwell.is_set() or not self._is_open:
+            connections.take_back()
+        return silent > LINGER_SECONDS
+
+
+def settled_of(done: Done) -> Settled:
+    """Return what is to be written about a message that came back."""
+    standing = done.handed.prepared.standing
+    if done.outcome is None:
+        return Settled(done.handed, not_tried(standing))
+    chance = random.random()  # noqa: S311 - jitter, no secret
+    return Settled(done.handed, verdict(done.outcome, standing, chance))
+
+
+def _tell_breakers(way: Way, done: Sequence[Done], fresh: Sequence[Settled]) -> None:
+    """Let the breakers see what came back."""
+    sender = way.connections.sender
+    unwell = [
+        (one.handed.prepared.campaign_id, one.outcome)
+        for one in done
+        if one.outcome is not None and one.outcome.kind is Kind.UNWELL
+    ]
+    for campaign_id, outcome in unwell:
+        if outcome.trouble in {Trouble.AUTH, Trouble.TLS}:
+            breaker.refused(sender.id, campaign_id, outcome.reply)
+        else:
+            breaker.trip(sender.id, outcome.reply)
+    if not unwell and way.connections.unwell.is_set():
+        breaker.trip(sender.id, WORDS_HANGS_UP)
+    if any(one.verdict.status is Status.SENT for one in fresh):
+        way.note_success()
+    for campaign_id in {one.handed.prepared.campaign_id for one in fresh} - {None}:
+        assert campaign_id is not None
+        of_it = [
+            one.verdict
+            for one in fresh
+            if one.handed.prepared.campaign_id == campaign_id
+        ]
+        way.in_a_row = breaker.judge(campaign_id, of_it, way.in_a_row)
+        if any(verdict.status is Status.DEFERRED for verdict in of_it):
+            reopen(campaign_id)
+
+
+def _address_of(sender: Sender) -> tuple[object, ...]:
+    """Return what a connection depends on."""
+    return (
+        sender.id,
+        sender.kind,
+        sender.host,
+        sender.port,
+        sender.security,
+        sender.login,
+        sender.password_sealed,
+        sender.ca_pem,
+        sender.max_connections,
+    )

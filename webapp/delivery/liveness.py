@@ -1,0 +1,212 @@
+"""Which workers live: beats in the database, and what happens to those that fall silent.
+
+A worker that was silent for 20 s loses its epoch. What it had marked becomes *unknown*
+and never *pending*, for it may only be slow and still be sending: its late record then
+mends the row. It cannot mark anything under the old epoch any more; when it wakes up it
+finds the new one at its next beat and goes on with that.
+
+All times here are the database's.
+"""
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import sqlalchemy as sa
+
+from webapp.campaigns.models import Attempt, Event, Message
+from webapp.campaigns.states import Status
+from webapp.core.clock import now
+from webapp.core.db import db, db_now
+from webapp.core.ids import uuid7
+from webapp.delivery.models import Worker
+
+ATTEMPT = cast(sa.Table, Attempt.__table__)
+EVENT = cast(sa.Table, Event.__table__)
+
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 20.0
+# A worker that could not beat for so long hands nothing over: it may be thought dead.
+DOUBTFUL_SECONDS = 15.0
+
+WORDS_LOST = "The worker stopped while sending; we do not know if it arrived."
+
+
+@dataclass
+class Me:
+    """This worker process, as the database knows it.
+
+    `beaten_at` is on this machine's monotonic clock, which goes on while the process is
+    stopped: so a process that was frozen knows it before it hands anything over.
+    `ends_at`, on the same clock, is when this process stops waiting for anything.
+    """
+
+    id: uuid.UUID
+    epoch: int
+    beaten_at: float = field(default_factory=time.monotonic)
+    ends_at: float = float("inf")
+
+    def is_sure(self, epoch: int) -> bool:
+        """Whether what was marked under this epoch may still be handed over."""
+        fresh = time.monotonic() - self.beaten_at < DOUBTFUL_SECONDS
+        return fresh and epoch == self.epoch
+
+    def may_wait(self) -> bool:
+        """Whether there is time left to wait for a database or a server."""
+        return time.monotonic() < self.ends_at
+
+
+def register() -> Me:
+    """Enter this process among the workers."""
+    me = Me(uuid7(), 0)
+    _enter(me)
+    return me
+
+
+def own_host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()[:255]
+
+
+def database_time() -> datetime:
+    """Return the database's clock."""
+    at: datetime | None = db.session.scalar(sa.select(db_now()))
+    assert at is not None
+    return at
+
+
+def beat(me: Me) -> None:
+    """Say that this process lives, and learn its epoch."""
+    begun = time.monotonic()
+    epoch = db.session.scalar(
+        sa.update(Worker)
+        .where(Worker.id == me.id)
+        .values(beat_at=db_now(), stopped_at=None)
+        .returning(Worker.epoch)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    if epoch is None:
+        _enter(me)
+    else:
+        me.epoch = epoch
+    me.beaten_at = begun
+
+
+def retire(me: Me) -> None:
+    """Say that this process ends; what it still has marked is *unknown* from now on."""
+    db.session.execute(
+        sa.update(Worker)
+        .where(Worker.id == me.id)
+        .values(stopped_at=db_now())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    reap()
+
+
+def reap() -> int:
+    """Take the epoch of silent workers; return how many messages became *unknown*."""
+    deadline = database_time() - timedelta(seconds=SILENT_SECONDS)
+    silent = sa.or_(Worker.beat_at < deadline, Worker.stopped_at.is_not(None))
+    holds = (
+        sa.select(Message.id)
+        .where(Message.worker_id == Worker.id, Message.status == Status.SENDING)
+        .exists()
+    )
+    candidates = db.session.scalars(sa.select(Worker.id).where(silent, holds)).all()
+    db.session.rollback()
+    return sum(_reap_one(worker_id, silent) for worker_id in candidates)
+
+
+def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
+    taken = db.session.execute(
+        sa.update(Worker)
+        .where(Worker.id == worker_id, silent)
+        .values(epoch=Worker.epoch + 1)
+        .returning(Worker.epoch, Worker.host, Worker.pid)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if taken is None:
+        db.session.rollback()
+        return 0
+    epoch = taken.epoch
+    if taken.host == own_host() and not Path(f"/proc/{taken.pid}").exists():
+        _note_death(worker_id)
+    lost = db.session.execute(
+        sa.update(Message)
+        .where(
+            Message.worker_id == worker_id,
+            Message.worker_epoch < epoch,
+            Message.status == Status.SENDING,
+        )
+        .values(status=Status.UNKNOWN, reason=WORDS_LOST, updated_at=db_now())
+        .returning(Message.id, Message.attempt)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if lost:
+        _tell([(row.id, row.attempt) for row in lost])
+    db.session.commit()
+    return len(lost)
+
+
+def _note_death(worker_id: uuid.UUID) -> None:
+    """Write down that a process is gone for sure, so that nobody waits for it."""
+    db.session.execute(
+        sa.update(Worker)
+        .where(Worker.id == worker_id)
+        .values(stopped_at=db_now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _tell(lost: Sequence[tuple[int, uuid.UUID | None]]) -> None:
+    connection = db.session.connection()
+    at = now()
+    connection.execute(
+        sa.insert(EVENT),
+        [
+            {
+                "message_id": message_id,
+                "kind": Status.UNKNOWN.value,
+                "at": at,
+                "seen_at": at,
+                "dedupe_key": f"lost:{attempt}:{message_id}",
+                "detail": {"words": WORDS_LOST},
+            }
+            for message_id, attempt in lost
+        ],
+    )
+    connection.execute(
+        sa.update(ATTEMPT)
+        .where(
+            ATTEMPT.c.id == sa.bindparam("b_attempt"),
+            ATTEMPT.c.message_id == sa.bindparam("b_message"),
+            ATTEMPT.c.outcome == "",
+        )
+        .values(outcome="unknown", reply=WORDS_LOST),
+        [{"b_attempt": attempt, "b_message": message} for message, attempt in lost],
+    )
+
+
+def _enter(me: Me) -> None:
+    """Enter this process, also after its row was deleted (an emptied database)."""
+    at = database_time()
+    me.epoch += 1
+    db.session.add(
+        Worker(
+            id=me.id,
+            epoch=me.epoch,
+            host=own_host(),
+            pid=os.getpid(),
+            started_at=at,
+            beat_at=at,
+        )
+    )
+    db.session.commit()

@@ -1,0 +1,371 @@
+"""Mark: one conditional statement, and the rows that it returns are the only ones ours.
+
+    gate ─▶ skip what was suppressed ─▶ mark ─▶ attempts, addresses, timeline ─▶ COMMIT
+
+Only after the confirmed commit may exactly those rows be handed over. `exchange` puts
+the outcomes of earlier rows into the same transaction, so that one commit serves both.
+
+If the answer to COMMIT is lost, nobody knows whether it took place. Then `_read_back`
+asks until it knows, and nothing is handed over before. Asking locks the rows: a commit
+that is still under way in a server that lost us ends before the question is answered.
+
+On PostgreSQL the gate locks the campaign and the worker against change (FOR SHARE), so
+that "paused" is answered only when no mark is under way any more. SQLite has one writer
+at a time.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.reasons import SkipClass
+from webapp.campaigns.states import WAITING, State, Status
+from webapp.core.db import db, db_now
+from webapp.core.ids import uuid7
+from webapp.delivery.connections import Handed
+from webapp.delivery.liveness import Me, database_time
+from webapp.delivery.models import Worker
+from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Prepared, Ready, Refusal
+from webapp.delivery.recording import (
+    ADDRESS,
+    ATTEMPT,
+    MESSAGE,
+    Settled,
+    line,
+    record,
+    tell,
+)
+from webapp.senders.replies import FAILURES, FailureClass
+from webapp.suppressions.conditions import holds_for, not_suppressed, suppressed
+from webapp.suppressions.models import Reason, Suppression
+
+log = logging.getLogger(__name__)
+
+NOBODY = uuid.UUID(int=0)
+READ_BACK_SECONDS = 0.5
+CONTENT = FAILURES[FailureClass.CONTENT]
+
+SUPPRESSED_WORDS = {
+    Reason.UNSUBSCRIBED: "Suppressed since the launch: unsubscribed",
+    Reason.HARD_BOUNCE: "Suppressed since the launch: the address bounced",
+    Reason.COMPLAINT: "Suppressed since the launch: complained",
+    Reason.MANUAL: "Suppressed since the launch: by an operator",
+    Reason.ERASED: "Suppressed since the launch: erased",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What one transaction brought.
+
+    Attributes
+    ----------
+    marked
+        To be handed over now.
+    is_open
+        Whether more may be marked: the campaign is sending.
+    is_stored
+        Whether the outcomes are in the database; if not, they have to come again.
+    """
+
+    marked: tuple[Handed, ...] = ()
+    is_open: bool = True
+    is_stored: bool = True
+
+
+def exchange(
+    plan: Plan | None, me: Me, settled: Sequence[Settled], wanted: Sequence[Ready]
+) -> Exchanged:
+    """Record outcomes and mark rows in one transaction; owns its commit.
+
+    Parameters
+    ----------
+    plan
+        Of the rows wanted; ``None`` where there are only outcomes to record.
+    """
+    attempt, epoch = uuid7(), me.epoch
+    prepared = [one for one in wanted if isinstance(one, Prepared)]
+    refused = [one for one in wanted if isinstance(one, Refusal)]
+    try:
+        at = _gate(plan, me)
+        is_open = _is_open(plan)
+        record(settled, at, me.id)
+        won: set[int] = set()
+        if plan is not None and is_open:
+            _refuse(refused, at)
+            won = _mark(plan, _Try(attempt, me.id, epoch, at), prepared)
+    except SQLAlchemyError as error:
+        db.session.rollback()
+        log.warning("the database refused a mark: %s", type(error).__name__)
+        return Exchanged(is_stored=False)
+    is_stored = True
+    try:
+        db.session.commit()
+    except SQLAlchemyError as error:
+        log.warning("the answer to a commit was lost: %s", type(error).__name__)
+        won, is_stored = _read_back(attempt, prepared, me)
+    marked = tuple(Handed(one, attempt, epoch) for one in prepared if one.id in won)
+    return Exchanged(marked, is_open, is_stored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Who marks, and under which attempt."""
+
+    attempt: uuid.UUID
+    worker_id: uuid.UUID
+    epoch: int
+    at: datetime
+
+
+def _gate(plan: Plan | None, me: Me) -> datetime:
+    """Hold off whoever wants to pause the campaign or take our epoch meanwhile."""
+    if db.session.get_bind().dialect.name != "sqlite":
+        if plan is not None and plan.campaign_id is not None:
+            campaign = sa.select(Campaign.id).where(Campaign.id == plan.campaign_id)
+            db.session.execute(campaign.with_for_update(read=True))
+        worker = sa.select(Worker.id).where(Worker.id == me.id)
+        db.session.execute(worker.with_for_update(read=True))
+    return database_time()
+
+
+def _is_open(plan: Plan | None) -> bool:
+    if plan is None or plan.campaign_id is None:
+        return True
+    query = sa.select(Campaign.state).where(Campaign.id == plan.campaign_id)
+    return db.session.scalar(query) is State.SENDING
+
+
+def _as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
+    """Return the condition that these rows wait as they did when they were read."""
+    pairs = [(row.id, row.seen or NOBODY) for row in rows]
+    attempt = sa.func.coalesce(
+        Message.attempt, sa.literal(NOBODY, Message.attempt.type)
+    )
+    return sa.and_(
+        sa.tuple_(
+            Message.id, attempt, types=[Message.id.type, Message.attempt.type]
+        ).in_(pairs),
+        Message.status.in_(WAITING),
+        Message.due_at <= db_now(),
+        sa.or_(
+            Message.campaign_id.is_(None),
+            sa.select(Campaign.id)
+            .where(Campaign.id == Message.campaign_id, Campaign.state == State.SENDING)
+            .exists(),
+        ),
+    )
+
+
+def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
+    """Move these rows to *sending*, unless somebody else did or may; return which."""
+    if not rows:
+        return set()
+    is_single = plan.campaign_id is None
+    is_current = (
+        sa.select(Worker.id)
+        .where(
+            Worker.id == this.worker_id,
+            Worker.epoch == this.epoch,
+            Worker.stopped_at.is_(None),
+        )
+        .exists()
+    )
+    won = db.session.scalars(
+        sa.update(Message)
+        .where(
+            _as_seen(rows),
+            is_current,
+            not_suppressed(Message.address_key, plan.table_id, transactional=is_single),
+        )
+        .values(
+            status=Status.SENDING,
+            attempt=this.attempt,
+            worker_id=this.worker_id,
+            worker_epoch=this.epoch,
+            marked_at=this.at,
+            updated_at=this.at,
+        )
+        .returning(Message.id)
+        .execution_options(synchronize_session=False)
+    )
+    ids = set(won)
+    if len(ids) < len(rows):
+        _skip(plan, [row for row in rows if row.id not in ids], this.at)
+    _begin(plan, this, [row for row in rows if row.id in ids])
+    return ids
+
+
+def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
+    """Write what has to be there before the first octet leaves."""
+    if not rows:
+        return
+    connection = db.session.connection()
+    first = [row for row in rows if row.is_first]
+    if first:
+        connection.execute(
+            _FIX_HEADERS,
+            [
+                {
+                    "of_id": row.id,
+                    "new_header": row.message_id_header,
+                    "new_date": row.dated_at,
+                }
+                for row in first
+            ],
+        )
+        tell([line(row.id, "rendered", this.at, str(row.id)) for row in first])
+    earlier = ATTEMPT.alias()
+    number = (
+        sa.select(sa.func.count() + 1)
+        .select_from(earlier)
+        .where(earlier.c.message_id == MESSAGE.c.id)
+        .scalar_subquery()
+    )
+    connection.execute(
+        sa.insert(ATTEMPT).from_select(
+            ["id", "message_id", "number", "sender_id", "worker_id", "started_at",
+             "outcome", "reply"],
+            sa.select(
+                MESSAGE.c.attempt,
+                MESSAGE.c.id,
+                number,
+                sa.literal(plan.sender.id),
+                MESSAGE.c.worker_id,
+                sa.literal(this.at, ATTEMPT.c.started_at.type),
+                sa.literal(""),
+                sa.literal(""),
+            ).where(MESSAGE.c.attempt == this.attempt, MESSAGE.c.id.in_(
+                [row.id for row in rows]
+            )),
+        )
+    )  # fmt: skip
+    _address(rows)
+
+
+_FIX_HEADERS = (
+    sa.update(MESSAGE)
+    .where(MESSAGE.c.id == sa.bindparam("of_id"), MESSAGE.c.dated_at.is_(None))
+    .values(
+        message_id_header=sa.bindparam("new_header"),
+        dated_at=sa.bindparam("new_date"),
+    )
+)
+
+
+def _address(rows: Sequence[Prepared]) -> None:
+    """Write the row of each envelope recipient where there are several."""
+    several = [row for row in rows if row.kinds]
+    if not several:
+        return
+    connection = db.session.connection()
+    ids = [row.id for row in several]
+    query = sa.select(ADDRESS.c.message_id, ADDRESS.c.address)
+    there = {
+        (message_id, address)
+        for message_id, address in connection.execute(
+            query.where(ADDRESS.c.message_id.in_(ids))
+        )
+    }
+    fresh = [
+        {"message_id": row.id, "kind": kind, "address": addr, "status": Status.SENDING}
+        for row in several
+        for addr, kind in row.kinds.items()
+        if (row.id, addr) not in there
+    ]
+    if fresh:
+        connection.execute(sa.insert(ADDRESS), fresh)
+
+
+def _skip(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
+    """Skip those among the rows that were suppressed meanwhile."""
+    is_single = plan.campaign_id is None
+    skipped = db.session.execute(
+        sa.update(Message)
+        .where(
+            _as_seen(rows),
+            suppressed(Message.address_key, plan.table_id, transactional=is_single),
+        )
+        .values(
+            status=Status.SKIPPED,
+            reason_class=SkipClass.SUPPRESSED.value,
+            updated_at=at,
+        )
+        .returning(Message.id, Message.address_key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for message_id, key in skipped:
+        words = _why(plan, key)
+        db.session.execute(
+            sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
+        )
+        tell([line(message_id, "skipped", at, str(message_id), words=words)])
+
+
+def _why(plan: Plan, key: str) -> str:
+    reason = db.session.scalar(
+        sa.select(Suppression.reason)
+        .where(
+            Suppression.address_key.in_([key, key.rpartition("@")[2]]),
+            Suppression.undone_at.is_(None),
+            holds_for(plan.table_id),
+        )
+        .limit(1)
+    )
+    return SUPPRESSED_WORDS.get(reason, "Suppressed") if reason else "Suppressed"
+
+
+def _refuse(rows: Sequence[Refusal], at: datetime) -> None:
+    """Fail the rows that cannot be rendered or composed, each with its reason."""
+    for row in rows:
+        failed = db.session.scalar(
+            sa.update(Message)
+            .where(_as_seen([row]))
+            .values(
+                status=Status.FAILED,
+                reason_class=CONTENT.failure_class.value,
+                reason=CONTENT.words,
+                reply=row.words[:1000],
+                updated_at=at,
+            )
+            .returning(Message.id)
+            .execution_options(synchronize_session=False)
+        )
+        if failed is not None:
+            key = f"{uuid7().hex}:{row.id}"
+            tell([line(row.id, "failed", at, key, words=row.words)])
+
+
+def _read_back(
+    attempt: uuid.UUID, rows: Sequence[Prepared], me: Me
+) -> tuple[set[int], bool]:
+    """Ask until it is known whether a commit took place; return its rows, and whether.
+
+    Where nothing was to be marked it stays open: then outcomes are written once more,
+    which changes nothing the second time.
+    """
+    query = (
+        sa.select(Message.id, Message.attempt)
+        .where(Message.id.in_([row.id for row in rows]))
+        .with_for_update()
+    )
+    while me.may_wait():
+        try:
+            db.session.rollback()
+            found = db.session.execute(query).all()
+            db.session.rollback()
+        except SQLAlchemyError:
+            time.sleep(READ_BACK_SECONDS)
+        else:
+            won = {row.id for row in found if row.attempt == attempt}
+            return won, bool(won)
+    return set(), False

@@ -1,0 +1,287 @@
+"""Due rows become letters: read, rendered and composed before anything is marked.
+
+Nothing here writes. Preparing takes long compared with marking, and a row that is only
+prepared is in no danger; so several workers may prepare the same row, and the mark
+decides whose it is. `seen` is the attempt that the row had when it was read: a row that
+somebody else tried in between is not marked with what was composed before that.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from webapp.campaigns import letters
+from webapp.campaigns.letters import Row, Stationery
+from webapp.campaigns.models import Message, MessageAddress
+from webapp.campaigns.states import WAITING, Status
+from webapp.composing.addresses import AddressError
+from webapp.composing.letter import ComposeError, Letter
+from webapp.composing.mime import Composed, compose
+from webapp.core.clock import now
+from webapp.core.db import db, db_now, reading
+from webapp.delivery.outcomes import Standing
+from webapp.delivery.plans import Plan, allowed
+from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
+
+CHUNK = 50
+TICKET_ROWS = 500
+# A large campaign is begun at so many places, so that workers seldom meet.
+PLACES = 16
+NOT_AGAIN = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message that is ready to be marked.
+
+    Attributes
+    ----------
+    seen
+        The row's attempt when it was read.
+    is_first
+        Whether nobody tried before: then Message-ID and date are fixed by the mark.
+    targets
+        The envelope recipients of this try: those not yet accepted.
+    kinds
+        ``to``, ``cc`` or ``bcc`` of each envelope recipient; empty where there is one.
+    """
+
+    id: int
+    campaign_id: int | None
+    is_dry_run: bool
+    seen: uuid.UUID | None
+    is_first: bool
+    message_id_header: str
+    dated_at: datetime
+    composed: Composed
+    targets: tuple[str, ...]
+    standing: Standing
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that cannot be rendered or composed, and why."""
+
+    id: int
+    seen: uuid.UUID | None
+    words: str
+
+
+Ready = Prepared | Refusal
+
+_COLUMNS = (
+    Message.id,
+    Message.public_id,
+    Message.status,
+    Message.name,
+    Message.address,
+    Message.row_values,
+    Message.bodies,
+    Message.tries,
+    Message.attempt,
+    Message.message_id_header,
+    Message.dated_at,
+)
+
+
+def prepare(plan: Plan, pool: RenderPool) -> Iterator[list[Ready]]:
+    """Yield the rows of one ticket, a chunk at a time."""
+    left = TICKET_ROWS
+    start = _start(plan)
+    for low, high in ((start, None), (0, start)):
+        last = low - 1
+        while left > 0:
+            rows = _due(plan, last, high, min(CHUNK, left))
+            if not rows:
+                break
+            last = rows[-1].id
+            left -= len(rows)
+            yield _chunk(plan, pool, rows)
+
+
+def _of_plan(plan: Plan) -> "tuple[sa.ColumnElement[bool], ...]":
+    if plan.campaign_id is None:
+        return (Message.campaign_id.is_(None), Message.sender_id == plan.sender.id)
+    return (Message.campaign_id == plan.campaign_id,)
+
+
+def _start(plan: Plan) -> int:
+    """Return the row id where this ticket begins; few rows are begun at the first."""
+    with reading():
+        low, high = db.session.execute(
+            sa.select(sa.func.min(Message.id), sa.func.max(Message.id)).where(
+                *_of_plan(plan), Message.status == Status.PENDING
+            )
+        ).one()
+        db.session.rollback()
+    if low is None or high - low < TICKET_ROWS:
+        return 0
+    place = plan.generation % PLACES
+    return int(low + (high - low) * place // PLACES)
+
+
+def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Any]:
+    """Return due rows after an id, in order."""
+    query = (
+        sa.select(*_COLUMNS)
+        .where(
+            *_of_plan(plan),
+            Message.status.in_(WAITING),
+            Message.due_at <= db_now(),
+            Message.id > last,
+        )
+        .order_by(Message.id)
+        .limit(count)
+    )
+    if high is not None:
+        query = query.where(Message.id < high)
+    with reading():
+        rows = db.session.execute(query).all()
+        db.session.rollback()
+    return rows
+
+
+def _chunk(plan: Plan, pool: RenderPool, rows: Sequence[Any]) -> list[Ready]:
+    at = now()
+    drafts = [_draft(plan, row, at) for row in rows]
+    known = _known([row.id for row in rows], plan)
+    return [
+        _ready(plan, draft, filled, known.get(draft.row.id, {}))
+        for draft, filled in zip(drafts, _rendered(plan, pool, drafts), strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A row that was read, and what composing needs of it."""
+
+    row: Any
+    stationery: Stationery | None
+    composing: Row
+    at: datetime
+
+
+def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
+    stationery = plan.stationery or _own_stationery(plan, row)
+    header = row.message_id_header
+    if not header and stationery is not None:
+        addr = stationery.from_.addr
+        header = letters.message_id_of(stationery.key, row.public_id, addr)
+    composing = Row(
+        public_id=row.public_id,
+        address=row.address,
+        name=row.name,
+        row_values=row.row_values,
+        message_id_header=header,
+        dated_at=row.dated_at or at,
+        bodies=row.bodies,
+    )
+    return _Draft(row, stationery, composing, at)
+
+
+def _own_stationery(plan: Plan, row: Any) -> Stationery | None:
+    """Return what a single message says of itself; nothing where that is malformed."""
+    single = Message(bodies=row.bodies, sender_id=plan.sender.id)
+    try:
+        own = letters.stationery_of_single(single)
+        return replace(
+            own,
+            cc=allowed(own.cc, None, transactional=True),
+            bcc=allowed(own.bcc, None, transactional=True),
+        )
+    except AddressError:
+        return None
+    finally:
+        db.session.rollback()
+
+
+def _rendered(
+    plan: Plan, pool: RenderPool, drafts: Sequence[_Draft]
+) -> Sequence[Rendered | RenderFailure | None]:
+    stationery = plan.stationery
+    if stationery is None or stationery.source is None:
+        return [None] * len(drafts)
+    values = [letters.values_of(stationery, draft.composing) for draft in drafts]
+    return pool.render_many(stationery.source, values, stationery.base_url)
+
+
+def _known(ids: Sequence[int], plan: Plan) -> dict[int, dict[str, Status]]:
+    """Return what became of single recipients in earlier tries."""
+    stationery = plan.stationery
+    if stationery is not None and not (stationery.cc or stationery.bcc):
+        return {}
+    found: dict[int, dict[str, Status]] = {}
+    columns = (MessageAddress.message_id, MessageAddress.address, MessageAddress.status)
+    with reading():
+        query = sa.select(*columns).where(MessageAddress.message_id.in_(ids))
+        for message_id, address, status in db.session.execute(query):
+            found.setdefault(message_id, {})[address] = status
+        db.session.rollback()
+    return found
+
+
+def _ready(
+    plan: Plan,
+    draft: _Draft,
+    rendered: Rendered | RenderFailure | None,
+    known: Mapping[str, Status],
+) -> Ready:
+    row, composing = draft.row, draft.composing
+    if isinstance(rendered, RenderFailure):
+        return Refusal(row.id, row.attempt, rendered.words)
+    if draft.stationery is None:
+        return Refusal(row.id, row.attempt, "An address of this message is malformed.")
+    try:
+        letter = letters.letter_of(draft.stationery, composing, rendered)
+        composed = compose(letter)
+    except (ComposeError, AddressError) as error:
+        return Refusal(row.id, row.attempt, error.words)
+    # A person who tries again means all that failed; waiting means what was deferred.
+    over = {Status.SENT, Status.SKIPPED} if row.status is Status.PENDING else NOT_AGAIN
+    targets = tuple(addr for addr in composed.rcpt_to if known.get(addr) not in over)
+    kinds = _kinds(letter, composed)
+    primary = frozenset(addr for addr, kind in kinds.items() if kind == "to")
+    return Prepared(
+        id=row.id,
+        campaign_id=plan.campaign_id,
+        is_dry_run=plan.is_dry_run,
+        seen=row.attempt,
+        is_first=row.dated_at is None,
+        message_id_header=composing.message_id_header,
+        dated_at=composing.dated_at,
+        composed=composed,
+        targets=targets,
+        standing=Standing(
+            tries=row.tries,
+            age=draft.at - composing.dated_at,
+            lifetime=plan.lifetime,
+            primary=primary or frozenset(composed.rcpt_to),
+            settled={
+                addr: status for addr, status in known.items() if addr not in targets
+            },
+        ),
+        kinds=kinds,
+    )
+
+
+def _kinds(letter: Letter, composed: Composed) -> dict[str, str]:
+    """Return which header named each envelope recipient, where there are several.
+
+    Composing parses the addresses in their order, so the envelope follows To, Cc, Bcc.
+    """
+    if len(composed.rcpt_to) == 1:
+        return {}
+    kinds = (
+        ["to"] * len(letter.to) + ["cc"] * len(letter.cc) + ["bcc"] * len(letter.bcc)
+    )
+    named = [box.addr for box in (*letter.to, *letter.cc, *letter.bcc)]
+    if len(named) != len(composed.rcpt_to):
+        boxes = dict.fromkeys(composed.rcpt_to, "cc")
+        boxes[composed.rcpt_to[0]] = "to"
+        return boxes
+    return dict(zip(composed.rcpt_to, kinds, strict=True))

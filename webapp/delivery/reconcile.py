@@ -1,0 +1,108 @@
+"""Every few seconds: whatever the database says is to be done gets going again.
+
+Each step is safe to run twice at once and in several processes: all of them are
+conditional updates, or wake somebody who looks for himself. None of them believes Redis:
+with the queue emptied in mid-campaign the next tick issues new tickets.
+"""
+
+import logging
+from collections.abc import Callable
+
+import redis
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from webapp.campaigns import launching, moves
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.states import WAITING, State, Status
+from webapp.core.db import db, db_now, reading
+from webapp.core.errors import Unavailable
+from webapp.delivery import liveness, tickets
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 2.0
+
+
+def tick() -> None:
+    """Take every step; one that fails does not keep the others from being taken."""
+    for step in STEPS:
+        try:
+            step()
+        except (DBAPIError, redis.RedisError, Unavailable) as error:
+            log.debug("reconcile: %s: %s", step.__name__, type(error).__name__)
+        finally:
+            db.session.rollback()
+
+
+def issue_tickets() -> None:
+    """Wake somebody for every campaign with due rows, unless a ticket lies there."""
+    for campaign_id in tickets.due_campaigns():
+        if not tickets.is_waiting(campaign_id):
+            tickets.issue(campaign_id)
+
+
+def finish() -> None:
+    """Finish campaigns of which nothing is left to be sent."""
+    with reading():
+        query = sa.select(Campaign.id).where(Campaign.state == State.SENDING)
+        running = list(db.session.scalars(query))
+        db.session.rollback()
+    for campaign_id in running:
+        if not has_rows_left(campaign_id):
+            moves.finish_if_done(campaign_id)
+
+
+def has_rows_left(campaign_id: int) -> bool:
+    """Whether a campaign has messages that still have to get somewhere."""
+    left = (
+        sa.select(Message.id)
+        .where(
+            Message.campaign_id == campaign_id,
+            Message.status.in_(moves.UNFINISHED),
+        )
+        .limit(1)
+    )
+    with reading():
+        found = db.session.scalar(left)
+        db.session.rollback()
+    return found is not None
+
+
+def cancel_the_rest() -> None:
+    """Cancel what a race has left waiting in a cancelled campaign."""
+    cancelled = sa.select(Campaign.id).where(Campaign.state == State.CANCELLED)
+    waits = (Message.campaign_id.in_(cancelled), Message.status.in_(WAITING))
+    with reading():
+        found = db.session.scalar(sa.select(Message.id).where(*waits).limit(1))
+        db.session.rollback()
+    if found is None:
+        return
+    db.session.execute(
+        sa.update(Message)
+        .where(*waits)
+        .values(status=Status.CANCELLED, updated_at=db_now())
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def launch_due() -> None:
+    """Start campaigns whose hold time is over, and go on with interrupted launches."""
+    launching.launch_due()
+
+
+def reap() -> None:
+    """Turn what silent workers had marked into *unknown*."""
+    lost = liveness.reap()
+    if lost:
+        log.warning("a worker fell silent; %d messages are unknown", lost)
+
+
+STEPS: tuple[Callable[[], object], ...] = (
+    reap,
+    launch_due,
+    issue_tickets,
+    cancel_the_rest,
+    finish,
+)

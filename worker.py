@@ -1,0 +1,212 @@
+"""The worker process: takes jobs from the queue, and sends what the database says.
+
+``python worker.py`` works alone. It reads the settings, starts the embedded Redis where
+``REDIS_URL`` is not set, and takes jobs from the three lanes until it is told to end:
+the first SIGTERM or SIGINT lets it drain for at most 20 seconds.
+
+Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its parent
+alone is killed, goes on sending unseen. Beside the jobs two threads run, one that says
+every 5 s that this process lives, and one that reconciles; both do without Redis.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import redis
+from flask import Flask
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty
+from sqlalchemy.exc import DBAPIError
+
+import config
+import webapp
+from webapp.core import queue
+from webapp.core.db import db
+from webapp.core.errors import Unavailable
+from webapp.core.queue import Lane, NamedJob, NamedQueue
+from webapp.delivery import liveness, reconcile
+from webapp.delivery.engine import Engine
+from webapp.delivery.jobs import EXTENSION
+
+log = logging.getLogger("worker")
+
+WRONG_SETTINGS = 2
+NO_DATABASE = 3
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+END_SECONDS = 40.0
+
+
+class NoTimeLimit(BaseDeathPenalty):
+    """Jobs have no time limit: an alarm between a server's yes and our record would
+    lose the truth.
+    """  # noqa: D205 - one sentence
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm."""
+
+    def cancel_death_penalty(self) -> None:
+        """Take none back."""
+
+
+class JobWorker(SimpleWorker):
+    """Runs each job in a fresh application context, and leaves signals to `main`."""
+
+    job_class = NamedJob
+    queue_class = NamedQueue
+    death_penalty_class = NoTimeLimit
+
+    def __init__(self, app: Flask, stopping: threading.Event) -> None:
+        self._app = app
+        self._stopping = stopping
+        super().__init__(
+            [queue.queue(lane) for lane in Lane],
+            connection=queue.connection(),
+            serializer=JSONSerializer,
+            log_job_description=False,
+        )
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Look up once a second, to see whether we are to end."""
+        return 1
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that we live, and end here when we are to end: between two jobs.
+
+        Raises
+        ------
+        StopRequested
+            When this process is to end.
+        """
+        if pipeline is None and self._stopping.is_set():
+            raise StopRequested
+        super().heartbeat(timeout, pipeline)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Any) -> bool:
+        """Run one job in a fresh context; what it left open is rolled back."""
+        with self._app.app_context():
+            return bool(super().perform_job(job, queue, execution))
+
+    def subscribe(self) -> None:
+        """Listen to no commands: the database says what is to be done."""
+
+    def _install_signal_handlers(self) -> None:
+        """Leave the signals to `main`, which hears them without a Redis too."""
+
+
+class Process:
+    """This worker process: its two threads, and the loop that takes jobs."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.me = liveness.register()
+        self.engine = Engine(app, self.me)
+        self.stopping = self.engine.stopping
+        self._ended = threading.Event()
+        app.extensions[EXTENSION] = self.engine
+
+    def run(self) -> None:
+        """Take jobs until somebody asks us to end; then drain."""
+        self._every(liveness.BEAT_SECONDS, lambda: liveness.beat(self.me))
+        self._every(reconcile.TICK_SECONDS, self._tick)
+        self._take_jobs()
+        self.engine.drain()
+        self._ended.set()
+        with suppress(DBAPIError):
+            liveness.retire(self.me)
+
+    def ask_to_end(self, signum: int, frame: FrameType | None) -> None:
+        """Mark nothing and take nothing any more; what is in flight gets its time."""
+        del signum, frame
+        self.engine.stop()
+        watchdog = threading.Timer(END_SECONDS, self._give_up)
+        watchdog.daemon = True
+        watchdog.start()
+
+    def _give_up(self) -> None:
+        """End at once: a job does not, and somebody waits for us."""
+        log.warning("a job did not end in time; it goes on at the next start")
+        with self.app.app_context(), suppress(DBAPIError):
+            liveness.retire(self.me)
+        os._exit(0)
+
+    def _tick(self) -> None:
+        self.engine.settle()
+        if not self.stopping.is_set():
+            reconcile.tick()
+
+    def _every(self, seconds: float, step: Callable[[], None]) -> None:
+        """Take a step again and again, in a thread with a database connection."""
+
+        def repeat() -> None:
+            while not self._ended.wait(seconds):
+                with self.app.app_context():
+                    try:
+                        step()
+                    except DBAPIError as error:
+                        log.debug("the database: %s", type(error.orig).__name__)
+                    finally:
+                        db.session.remove()
+
+        threading.Thread(target=repeat, daemon=True).start()
+
+    def _take_jobs(self) -> None:
+        """Work as long as there is a queue, and wait for it when there is none."""
+        pause = FIRST_PAUSE
+        while not self.stopping.is_set():
+            try:
+                JobWorker(self.app, self.stopping).work(logging_level="WARNING")
+                pause = FIRST_PAUSE
+            except (redis.RedisError, Unavailable) as error:
+                if pause == FIRST_PAUSE:
+                    log.warning("waiting for the queue: %s", type(error).__name__)
+            self.stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            with suppress(Unavailable):
+                webapp.redis_url(self.app.config["POSTROOM"])
+
+
+def main() -> int:
+    """Run a worker; return the status to exit with."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    try:
+        settings = config.read()
+    except config.SettingsError as error:
+        return _complain(str(error), WRONG_SETTINGS)
+    app = webapp.create_app(settings)
+    with app.app_context():
+        try:
+            process = Process(app)
+        except DBAPIError:
+            return _complain(
+                "DATABASE_URL: the database does not answer, or has no tables yet. "
+                "Start it, and bring it up to date with `make run` or "
+                "`flask --app webapp upgrade`.",
+                NO_DATABASE,
+            )
+        signal.signal(signal.SIGTERM, process.ask_to_end)
+        signal.signal(signal.SIGINT, process.ask_to_end)
+        process.run()
+    return 0
+
+
+def _complain(words: str, status: int) -> int:
+    sys.stderr.write(words + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
