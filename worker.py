@@ -107,7 +107,7 @@ class JobWorker(SimpleWorker):
 
 
 class Process:
-    """This worker process: its two threads, and the loop that takes jobs."""
+    """The worker process: its two threads, and the loop that takes jobs."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app

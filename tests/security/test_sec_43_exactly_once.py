@@ -1,8 +1,8 @@
 """Exactly once: what the database has not confirmed is not handed over.
 
 Each test takes the protocol at one of its seams: two workers with the same row, a row
-that was tried in between, a commit whose answer is lost, a worker that was thought dead,
-a record that comes late.
+that was tried in between, a commit whose answer is lost, a worker that was thought
+dead, a record that comes late.
 """
 
 import uuid
@@ -111,7 +111,8 @@ def test_the_message_id_is_fixed_before_anything_is_handed_over(
 
 def fail_to_commit(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
     """Lose the answer to the next commit, which takes place or not."""
-    commit, lost = Session.commit, []
+    commit = Session.commit
+    lost: list[bool] = []
 
     def broken(session: Session) -> None:
         if lost:
@@ -161,7 +162,7 @@ def test_a_mark_without_a_commit_hands_nothing_over(
 def test_the_guard_catches_a_protocol_that_does_not_commit(
     desk: Desk, pool: RenderPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Break it on purpose: then two workers do get the same rows, and this suite sees it."""
+    """Break it on purpose: two workers get the same rows, and this suite sees it."""
     plan = planned(desk.campaign(5))
     monkeypatch.setattr(Session, "commit", Session.rollback)
     first, second = Me(uuid.uuid4(), 1), Me(uuid.uuid4(), 1)
@@ -218,8 +219,8 @@ def test_a_frozen_worker_hands_over_nothing_of_its_old_epoch(
     done = way.connections.collect(4, 5)
     assert [one.outcome for one in done] == [None] * 4
     assert not desk.server.mails
-    come_back_all = [settled_of(one) for one in done]
-    assert exchange(None, me, come_back_all, []).is_stored
+    assert exchange(None, me, [settled_of(one) for one in done], []).is_stored
+    way.connections.settled(4)
     assert desk.statuses() == {"deferred": 4}
     engine.drain()
 

@@ -1,4 +1,4 @@
-"""A sending desk: campaigns in rows, as a launch leaves them, and real worker processes.
+"""A sending desk: campaigns in rows, as a launch leaves them, and real workers.
 
 The ledger of the recording server against the rows is what the tests of delivery ask.
 """
@@ -30,7 +30,8 @@ from webapp.message_templates.models import (
     MessageTemplateVersion,
 )
 from webapp.recipients.models import RecipientTable
-from webapp.senders.models import Security, Sender, TransportKind
+from webapp.senders.models import Sender, TransportKind
+from webapp.senders.server import Security
 
 ROOT = Path(__file__).resolve().parents[2]
 W = 16
@@ -135,7 +136,7 @@ class Desk:
     def start(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start a worker process."""
         settings = self.settings
-        worker = subprocess.Popen(
+        worker = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, str(ROOT / "worker.py")],
             cwd=ROOT,
             env={
@@ -180,8 +181,6 @@ class Desk:
 
     def wait_finished(self, campaign: Campaign, seconds: float = 40) -> None:
         """Wait until a campaign has finished by itself."""
-        campaign_id = campaign.id
-        del campaign_id
         self.wait_until(
             lambda: self.state(campaign) is State.FINISHED, "not finished", seconds
         )

@@ -1,4 +1,4 @@
-"""Circuit breakers: a sender that is unwell is left alone, a campaign that fails pauses.
+"""Circuit breakers: an unwell sender is left alone, a failing campaign pauses.
 
 A sender whose server cannot be reached is not asked for 5 s, then 10, 20, … up to five
 minutes; then one message goes ahead. A campaign pauses itself when the sender will not

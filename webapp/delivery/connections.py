@@ -172,7 +172,7 @@ class Connections:
             self.unwell.set()
 
     def _refuse_all(self) -> None:
-        """Answer the first in the queue with what is wrong, and the rest with nothing."""
+        """Answer the first with what is wrong, and bring the others back."""
         refusal = Outcome(Kind.UNWELL, None, None, WORDS_SEALED, (), Trouble.AUTH)
         for item in self._items():
             first = not self.unwell.is_set()

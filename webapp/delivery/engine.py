@@ -5,8 +5,8 @@
                                    └───────── outcomes ◀────────────────────┘
 
 One engine per worker process. It keeps the connections between tickets, and at most
-W = connections × depth messages of a sender marked at a time. A ticket does not wait for
-a server that has gone silent: what nobody has begun with is taken back, what is in
+W = connections * depth messages of a sender marked at a time. A ticket does not wait
+for a server that has gone silent: what nobody has begun with is taken back, what is in
 flight is settled later by `settle`, which the reconciler calls.
 """
 
@@ -26,7 +26,7 @@ from webapp.delivery import breaker
 from webapp.delivery.connections import Connections, Done
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
-from webapp.delivery.outcomes import Verdict, not_tried, verdict
+from webapp.delivery.outcomes import not_tried, verdict
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.recording import Settled, reopen

@@ -1,4 +1,4 @@
-"""Which workers live: beats in the database, and what happens to those that fall silent.
+"""Who lives: beats in the database, and what happens to workers that fall silent.
 
 A worker that was silent for 20 s loses its epoch. What it had marked becomes *unknown*
 and never *pending*, for it may only be slow and still be sending: its late record then
@@ -40,7 +40,7 @@ WORDS_LOST = "The worker stopped while sending; we do not know if it arrived."
 
 @dataclass
 class Me:
-    """This worker process, as the database knows it.
+    """A worker process, as the database knows it: this one.
 
     `beaten_at` is on this machine's monotonic clock, which goes on while the process is
     stopped: so a process that was frozen knows it before it hands anything over.

@@ -1,4 +1,4 @@
-"""What a ticket works by: what all its messages share, and the sender that they go by."""
+"""What a ticket works by: what all its messages share, and their sender."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta

@@ -113,13 +113,13 @@ def _of_plan(plan: Plan) -> "tuple[sa.ColumnElement[bool], ...]":
 def _start(plan: Plan) -> int:
     """Return the row id where this ticket begins; few rows are begun at the first."""
     with reading():
-        low, high = db.session.execute(
-            sa.select(sa.func.min(Message.id), sa.func.max(Message.id)).where(
-                *_of_plan(plan), Message.status == Status.PENDING
-            )
-        ).one()
+        ends = sa.select(
+            sa.func.coalesce(sa.func.min(Message.id), 0),
+            sa.func.coalesce(sa.func.max(Message.id), 0),
+        ).where(*_of_plan(plan), Message.status == Status.PENDING)
+        low, high = db.session.execute(ends).one()
         db.session.rollback()
-    if low is None or high - low < TICKET_ROWS:
+    if high - low < TICKET_ROWS:
         return 0
     place = plan.generation % PLACES
     return int(low + (high - low) * place // PLACES)

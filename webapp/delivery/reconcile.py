@@ -1,8 +1,8 @@
 """Every few seconds: whatever the database says is to be done gets going again.
 
-Each step is safe to run twice at once and in several processes: all of them are
-conditional updates, or wake somebody who looks for himself. None of them believes Redis:
-with the queue emptied in mid-campaign the next tick issues new tickets.
+Each step is safe to run twice at once and in several processes: all are conditional
+updates, or wake somebody who looks for himself. None of them believes Redis: with the
+queue emptied in mid-campaign the next tick issues new tickets.
 """
 
 import logging

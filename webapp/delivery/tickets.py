@@ -1,4 +1,4 @@
-"""Tickets: somebody is woken to send up to 500 due rows. Any number of them is harmless.
+"""Tickets: somebody is woken to send up to 500 due rows. Any number is harmless.
 
 The generation in a ticket's id makes it new: the queue refuses an id of which a job
 still lies there, running, failed or left behind by a worker that was killed.
@@ -38,9 +38,11 @@ def issue(campaign_id: int, rows: int = 1) -> None:
 def due_campaigns() -> list[int]:
     """Return the campaigns of which rows are due and may go; 0 for single messages."""
     with reading():
-        found = list(db.session.scalars(_due()))
+        found = [*db.session.scalars(_due())]
         db.session.rollback()
-    return found + ([TRANSACTIONAL] if due_senders() else [])
+    if due_senders():
+        found.append(TRANSACTIONAL)
+    return found
 
 
 def is_due(campaign_id: int) -> bool:
@@ -51,7 +53,7 @@ def is_due(campaign_id: int) -> bool:
     return found is not None
 
 
-def _due() -> "sa.Select[tuple[int]]":
+def _due() -> "sa.Select[int]":
     is_due = (
         sa.select(Message.id)
         .where(
