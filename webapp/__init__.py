@@ -12,6 +12,7 @@ import config
 from webapp import cli
 from webapp.campaigns import api as campaigns_api
 from webapp.campaigns import jobs as campaigns_jobs
+from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import routes as campaigns_routes
 from webapp.core import db, embedded_redis, http, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
@@ -51,6 +52,7 @@ PAGES: tuple[Blueprint, ...] = (
     message_templates_routes.bp,
     senders_routes.bp,
     campaigns_routes.bp,
+    campaigns_live_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,
 )

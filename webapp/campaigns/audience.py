@@ -83,6 +83,17 @@ def batches(
         after, number = batch[-1].id, batch[-1].row
 
 
+def first_people(campaign: Campaign, after: int = 0, exact: int = 0) -> list[Person]:
+    """Return the recipients after a row id, or one row and those after it.
+
+    Nothing where the campaign has no recipient table yet.
+    """
+    table = campaign.recipient_table
+    if table is None:
+        return []
+    return _batch(audience_of(campaign, table), exact - 1 if exact else after, 0, 2)
+
+
 def display_name(values: Mapping[str, Any]) -> str:
     """Return the name of a recipient, from the columns that usually hold it.
 
@@ -102,7 +113,7 @@ def display_name(values: Mapping[str, Any]) -> str:
     return f"{first} {last}".strip()[:200]
 
 
-def _batch(audience: Audience, after: int, number: int) -> list[Person]:
+def _batch(audience: Audience, after: int, number: int, limit: int = 0) -> list[Person]:
     query = sa.select(
         Recipient.id,
         Recipient.version,
@@ -113,7 +124,7 @@ def _batch(audience: Audience, after: int, number: int) -> list[Person]:
     ).where(Recipient.recipient_table_id == audience.table_id, Recipient.id > after)
     if audience.until is not None:
         query = query.where(Recipient.created_at <= audience.until)
-    rows = db.session.execute(query.order_by(Recipient.id).limit(BATCH)).all()
+    rows = db.session.execute(query.order_by(Recipient.id).limit(limit or BATCH)).all()
     keys = {row.address_key for row in rows if row.address_key}
     first = _first_of(audience, keys)
     never = suppressed(keys, audience.table_id)

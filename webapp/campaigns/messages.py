@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns.audience import Person, first_people
+from webapp.campaigns.checking import row_for
 from webapp.campaigns.letters import (
     letter_of,
     row_of,
@@ -14,7 +16,7 @@ from webapp.campaigns.letters import (
     stationery_of_single,
     values_of,
 )
-from webapp.campaigns.models import Attempt, Event, Message, MessageAddress
+from webapp.campaigns.models import Attempt, Campaign, Event, Message, MessageAddress
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key
 from webapp.composing.letter import ComposeError, Letter
@@ -102,6 +104,51 @@ def events_of(message: Message) -> Sequence[Event]:
         .where(Event.message_id == message.id)
         .order_by(Event.at, Event.id)
     ).all()
+
+
+def preview(campaign: Campaign, person: Person) -> Rendered | RenderFailure | None:
+    """Render one recipient's message as it would be sent; None if nothing is chosen."""
+    stationery = stationery_of(campaign)
+    if stationery.source is None:
+        return None
+    values = values_of(stationery, row_for(person))
+    return shared_pool().render_many(stationery.source, [values], stationery.base_url)[
+        0
+    ]
+
+
+def preview_html(campaign: Campaign, recipient_id: int) -> str:
+    """Return the HTML of one recipient's preview; empty where there is none."""
+    people = first_people(campaign, exact=recipient_id)
+    shown = preview(campaign, people[0]) if people else None
+    return shown.html or "" if isinstance(shown, Rendered) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as it is shown beside its timeline; `words` says why it is not."""
+
+    subject: str = ""
+    text: str = ""
+    has_html: bool = False
+    source: str = ""
+    size: int = 0
+    words: str = ""
+
+
+def shown(message: Message) -> Shown:
+    """Return a message for reading; a row that cannot be rendered says why."""
+    try:
+        data, made = source(message), letter(message)
+    except Refused as error:
+        return Shown(words=error.words)
+    return Shown(
+        subject=made.subject,
+        text=made.text or "",
+        has_html=bool(made.html),
+        source=data.decode("utf-8", "replace"),
+        size=len(data),
+    )
 
 
 def rendered_of(message: Message) -> Rendered | None:

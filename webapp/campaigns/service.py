@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from webapp.campaigns import moves
 from webapp.campaigns.checking import changed_since, is_clean
-from webapp.campaigns.models import Campaign
+from webapp.campaigns.models import Campaign, CampaignEvent
 from webapp.campaigns.states import EDITABLE, OVER, State
 from webapp.core import queue
 from webapp.core.clock import now
@@ -302,6 +302,28 @@ def _without(
         "skipped": skipped,
         "fingerprint": {**result["fingerprint"], "campaign": version},
     }
+
+
+def choices() -> dict[str, Any]:
+    """Return what a campaign can be made of, by name."""
+    tables = sa.select(RecipientTable).where(RecipientTable.deleted_at.is_(None))
+    templates = sa.select(MessageTemplate).where(MessageTemplate.archived_at.is_(None))
+    senders = sa.select(Sender).where(Sender.archived_at.is_(None))
+    return {
+        "tables": db.session.scalars(tables.order_by(RecipientTable.name)).all(),
+        "templates": db.session.scalars(templates.order_by(MessageTemplate.name)).all(),
+        "senders": db.session.scalars(senders.order_by(Sender.name)).all(),
+    }
+
+
+def was_tested(campaign: Campaign) -> bool:
+    """Whether a test was sent since the campaign was last changed."""
+    last = sa.select(sa.func.max(CampaignEvent.id)).where(
+        CampaignEvent.campaign_id == campaign.id
+    )
+    tested = db.session.scalar(last.where(CampaignEvent.kind == "tested"))
+    edited = db.session.scalar(last.where(CampaignEvent.kind == "edited"))
+    return tested is not None and tested > (edited or 0)
 
 
 def example_campaign(operator: Operator | None = None) -> Campaign:
