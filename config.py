@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 KEY_BYTES = 32
 KEY_MODE = 0o600
 DIR_MODE = 0o700
+LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST_NAME = re.compile(rf"({LABEL}\.)*(?![0-9]+$|0[xX]){LABEL}")
 
 
 class SettingsError(ValueError):
@@ -169,12 +171,20 @@ def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
     text = environ.get("ALLOWED_PRIVATE_HOSTS") or ""
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     for name in names:
-        if not re.fullmatch(r"[0-9A-Za-z.:/_-]+", name):
+        if not _is_network(name) and not HOST_NAME.fullmatch(name):
             raise SettingsError(
                 "ALLOWED_PRIVATE_HOSTS must be host names, addresses or networks "
                 f"with commas between them; {name!r} is none."
             )
     return names
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _secret_key(environ: Mapping[str, str], data_dir: Path) -> bytes:
