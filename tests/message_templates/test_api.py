@@ -151,7 +151,9 @@ def test_a_reader_may_preview_but_not_write(
 ) -> None:
     _token, text = tokens.create(operator, "reader", ("read",))
     reader = ApiClient(app.test_client(), text)
-    assert preview(reader, template_id, values={"first_name": "A"})["subject"] == "Hello A"
+    assert (
+        preview(reader, template_id, values={"first_name": "A"})["subject"] == "Hello A"
+    )
     assert reader.post("/message-templates", BODY).status_code == 403
     assert (
         reader.patch(f"/message-templates/{template_id}", {"name": "x"}).status_code

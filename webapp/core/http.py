@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid
@@ -165,6 +165,7 @@ def init_app(app: Flask) -> None:
     app.after_request(_defend)
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -218,6 +219,13 @@ def _csrf_error(error: CSRFError) -> ResponseReturnValue:
         if name != "csrf_token" and "password" not in name and value
     ]
     return render_template("pages/session_ended.html", words=words, kept=kept), 400
+
+
+def _foreign_host(error: SecurityError) -> ResponseReturnValue:
+    """Answer a Host that is not ours; without a host no page can make its links."""
+    del error
+    words = "This address is not served here; BASE_URL says which one is."
+    return Response(words, HTTPStatus.BAD_REQUEST, mimetype="text/plain")
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
