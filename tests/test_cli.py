@@ -16,6 +16,7 @@ from tests.conftest import PASSWORD
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.db import db
+from webapp.mailboxes.models import Mailbox
 from webapp.operators import passwords, service
 from webapp.operators.models import ApiToken, Operator, Role
 
@@ -148,3 +149,8 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "PORT must be a whole number" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_practice_kit_can_be_laid_out(run: Any, operator: Operator) -> None:
+    assert run("practice", "kit", operator.email).exit_code == 0
+    assert db.session.scalars(sa.select(Mailbox.is_practice)).all() == [True]

@@ -25,6 +25,7 @@ from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid
 from webapp.operators import service, tokens
 from webapp.operators.models import Operator, Role
+from webapp.practice import kit
 
 
 class Command(click.Command):
@@ -60,11 +61,19 @@ operator_group = Group("operator", help="Operators: the people who sign in.")
 token_group = Group("token", help="Tokens of the API.")
 campaign_group = Group("campaign", help="Campaigns.")
 database_group = Group("db", help="The database.")
+practice_group = Group("practice", help="The example, and the practice servers.")
+GROUPS = (
+    operator_group,
+    token_group,
+    campaign_group,
+    practice_group,
+    database_group,
+)
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to an application."""
-    for group in (operator_group, token_group, campaign_group, database_group):
+    for group in GROUPS:
         app.cli.add_command(group)
 
 
@@ -187,6 +196,14 @@ def campaign_status(campaign_id: int, as_json: bool) -> None:
     for status, number in found["counts"].items():
         if number:
             click.echo(f"{number:>8} {status}")
+
+
+@practice_group.command("kit")
+@click.argument("email")
+def practice_kit(email: str) -> None:
+    """Lay out the example and the practice mailbox, as set-up does for an operator."""
+    kit.create(service.by_email(email))
+    click.echo("The example and the practice mailbox are there.")
 
 
 @database_group.command("upgrade")
