@@ -132,6 +132,15 @@ def test_flags_that_we_set_are_seen_by_another_client(
     assert flags == {1: "\\Seen todo", 2: "", 3: "\\Seen todo", 4: ""}
 
 
+def test_a_flag_may_be_called_as_its_field_is(
+    any_dovecot: Dovecot, login: str, line: Connection
+) -> None:
+    fill(any_dovecot, login, 1)
+    browsing.change_flags(line, b"INBOX", [1], add=["flagged", "seen"], remove=[])
+    browsing.change_flags(line, b"INBOX", [1], add=[], remove=["flagged"])
+    assert flags_of(any_dovecot, login) == {1: "\\Seen"}
+
+
 def test_only_what_really_changes_counts(
     any_dovecot: Dovecot, login: str, line: Connection
 ) -> None:

@@ -39,6 +39,8 @@ BODY_WINDOW = 500
 SEARCH_SECONDS = 8.0
 CHUNK = 500
 SETTABLE = {"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"}
+#: The names that our own fields have are no keywords, but the flags themselves.
+FLAG_OF_FIELD = {flag[1:].lower(): flag for flag in SETTABLE}
 
 
 @dataclass(frozen=True)
@@ -249,11 +251,14 @@ def change_flags(
     remove: list[str],
     uidvalidity: int | None = None,
 ) -> list[int]:
-    """Add and remove flags, and return the UIDs of the mails that really changed.
+    r"""Add and remove flags, and return the UIDs of the mails that really changed.
 
+    A system flag is called as IMAP calls it (``\Seen``) or as our field is (``seen``).
     Only mails that lack a flag (or have one too many) are touched, so that an undo of
     the returned UIDs restores exactly what was.
     """
+    add = [FLAG_OF_FIELD.get(flag, flag) for flag in add]
+    remove = [FLAG_OF_FIELD.get(flag, flag) for flag in remove]
     for flag in [*add, *remove]:
         if flag not in SETTABLE and not KEYWORD.fullmatch(flag):
             raise QueryError(f"“{flag}” is not a flag or keyword that can be set.")
