@@ -184,7 +184,7 @@ def parts(settings: config.Settings, web: socket.socket) -> Parts:
                     *("--workers", str(settings.web_workers)),
                     *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
                     *("--graceful-timeout", "10", "--log-level", "warning"),
-                    *("--no-control-socket", "webapp:create_app()"),
+                    *("--preload", "--no-control-socket", "webapp:create_app()"),
                 ],
                 patience=15.0,
                 pass_fds=(web.fileno(),),
