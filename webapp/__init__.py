@@ -20,6 +20,7 @@ from webapp.mailboxes import api as mailboxes_api
 from webapp.mailboxes import mails_api
 from webapp.mailboxes import routes as mailboxes_routes
 from webapp.message_templates import api as message_templates_api
+from webapp.message_templates import preview_routes as message_previews
 from webapp.message_templates import routes as message_templates_routes
 from webapp.operators import access, sessions, setup
 from webapp.operators import api as operators_api
@@ -50,6 +51,7 @@ PAGES: tuple[Blueprint, ...] = (
     recipient_import_routes.bp,
     suppressions_routes.bp,
     message_templates_routes.bp,
+    message_previews.bp,
     senders_routes.bp,
     campaigns_routes.bp,
     campaigns_live_routes.bp,

@@ -21,8 +21,11 @@ from webapp.message_templates.models import (
 )
 from webapp.message_templates.source import Source
 from webapp.operators import audit
+from webapp.operators.models import Operator
 
 KIND = "message_template"
+# Campaigns come later in the pipeline; only how many there are matters here.
+_CAMPAIGN = sa.table("campaign", sa.column("message_template_id", sa.Integer))
 BODY = ("format", "subject", "preview_text", "html", "text")
 
 
@@ -207,6 +210,29 @@ def delete(message_template_id: int) -> None:
         db.session.rollback()
         words = _("A campaign uses this message template. You can archive it instead.")
         raise Refused(words) from error
+
+
+def count_archived() -> int:
+    """Return how many message templates are archived."""
+    archived = MessageTemplate.archived_at.is_not(None)
+    return db.session.scalar(sa.select(sa.func.count()).where(archived)) or 0
+
+
+def campaigns_by_template() -> dict[int, int]:
+    """Return message template id to the number of campaigns that use it."""
+    rows = db.session.execute(
+        sa.select(_CAMPAIGN.c.message_template_id, sa.func.count())
+        .where(_CAMPAIGN.c.message_template_id.is_not(None))
+        .group_by(_CAMPAIGN.c.message_template_id)
+    )
+    return {int(found): int(count) for found, count in rows}
+
+
+def writers(template: MessageTemplate) -> dict[int, str]:
+    """Return operator id to name, of those who wrote the versions."""
+    ids = {version.created_by for version in template.versions} - {None}
+    query = sa.select(Operator.id, Operator.name).where(Operator.id.in_(ids))
+    return {row.id: row.name for row in db.session.execute(query)}
 
 
 def _expect(template: MessageTemplate, version: int | None) -> None:

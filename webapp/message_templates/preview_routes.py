@@ -1,0 +1,236 @@
+"""The preview of a message template for one row, side by side with its other forms.
+
+The HTML of a message is never part of a page: it is a document of its own, in a
+sandboxed frame, with a policy that lets nothing run and nothing load but pictures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.composing.addresses import AddressError
+from webapp.composing.letter import Address, ComposeError, Letter
+from webapp.composing.mime import compose
+from webapp.core import forms
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.message_templates import previewing, service
+from webapp.message_templates.forms import MessageTemplateForm
+from webapp.message_templates.links import PROBLEMS
+from webapp.message_templates.lint import needed_names
+from webapp.message_templates.models import MessageTemplate
+from webapp.message_templates.previewing import Preview, Row
+from webapp.message_templates.reading import undeclared
+from webapp.message_templates.rendering import Rendered
+from webapp.message_templates.skeleton import without_images
+from webapp.message_templates.source import PART_WORDS, Source
+from webapp.operators.access import Scope, requires
+from webapp.recipients.models import RecipientTable
+from webapp.senders.models import Sender
+
+bp = Blueprint("message_template_previews", __name__)
+
+FRAME_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src {images}; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+VIEWS = ("text", "html", "headers", "source", "links")
+WIDTHS = ("320", "375", "600", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the address of a preview page asks for."""
+
+    table: RecipientTable | None
+    view: str
+    width: str
+    dark: bool
+    images: bool
+
+
+@bp.get("/message-templates/<int:message_template_id>/preview")
+@requires(Scope.READ)
+def show(message_template_id: int) -> ResponseReturnValue:
+    """Show a message template for one row of a recipient table."""
+    template = service.get(message_template_id)
+    source = service.source_of(service.newest(template))
+    asked = _asked()
+    row = _row(asked.table, source)
+    made = _made(source, asked.table, row)
+    here = _addresses(template, asked, row)
+    return render_template(
+        "message_templates/preview.html",
+        template=template,
+        source=source,
+        asked=asked,
+        row=row,
+        made=made,
+        tables=previewing.tables(),
+        here=here,
+        frame=here(where=".frame"),
+        used=undeclared(source),
+        missing=previewing.count_missing(asked.table, source) if asked.table else 0,
+        findings=_findings(made, asked.table, source),
+        next_good=_next_good(source, asked.table, row) if made.failure else None,
+        mime=_mime(made.rendered, row) if made.rendered else None,
+        parts=PART_WORDS,
+        problems=PROBLEMS,
+        widths=WIDTHS,
+        views=VIEWS,
+        needed=needed_names(source),
+    )
+
+
+@bp.get("/message-templates/<int:message_template_id>/preview/frame")
+@requires(Scope.READ)
+def frame(message_template_id: int) -> ResponseReturnValue:
+    """Return the HTML of one row's message as a document of its own."""
+    source = service.source_of(service.newest(service.get(message_template_id)))
+    asked = _asked()
+    made = _made(source, asked.table, _row(asked.table, source))
+    return _document(made, images=asked.images)
+
+
+@bp.post("/message-templates/draft")
+@requires(Scope.WRITE)
+def draft() -> ResponseReturnValue:
+    """Return findings and text of what the editor holds, before it is saved."""
+    form = forms.from_page(MessageTemplateForm)
+    source = form.source()
+    table = _asked().table
+    made = _made(source, table, _row(table, source))
+    fragment = render_template(
+        "message_templates/_draft.html",
+        made=made,
+        findings=_findings(made, table, source),
+        parts=PART_WORDS,
+        template=None,
+        form=form,
+    )
+    return jsonify(ok=made.rendered is not None, fragment=fragment)
+
+
+@bp.post("/message-templates/draft/frame")
+@requires(Scope.WRITE)
+def draft_frame() -> ResponseReturnValue:
+    """Return the HTML of what the editor holds as a document of its own."""
+    source = forms.from_page(MessageTemplateForm).source()
+    table = _asked().table
+    return _document(_made(source, table, _row(table, source)), images=False)
+
+
+def _asked() -> _Asked:
+    tables = previewing.tables()
+    wanted = request.values.get("table", type=int)
+    if wanted:
+        table: RecipientTable | None = previewing.table_of(wanted)
+    else:
+        table = tables[0] if tables else None
+    view, width = request.values.get("view"), request.values.get("width")
+    return _Asked(
+        table,
+        view if view in VIEWS else VIEWS[0],
+        width if width in WIDTHS else "375",
+        dark=request.values.get("dark") == "on",
+        images=request.values.get("images") == "on",
+    )
+
+
+def _row(table: RecipientTable | None, source: Source) -> Row | None:
+    if table is None:
+        return None
+    number = request.values.get("row", 1, type=int)
+    search = request.values.get("q", "").strip()
+    how = request.values.get("pick") or ("search" if search else "")
+    if how:
+        number = previewing.find_row(table, how, source, search, number) or number
+    return previewing.row_at(table, number)
+
+
+def _made(source: Source, table: RecipientTable | None, row: Row | None) -> Preview:
+    columns = previewing.columns_to_use(table) if table else None
+    return previewing.preview(source, row.values if row else {}, columns)
+
+
+def _findings(made: Preview, table: RecipientTable | None, source: Source) -> list[Any]:
+    missing = previewing.missing_findings(table, source) if table else []
+    if missing:
+        kept = [one for one in made.findings if one.code != "V03"]
+        return [*missing, *kept]
+    return list(made.findings)
+
+
+def _next_good(
+    source: Source, table: RecipientTable | None, row: Row | None
+) -> int | None:
+    """Return the number of the next row that can be rendered, looking 20 ahead."""
+    if table is None or row is None:
+        return None
+    for number in range(row.number + 1, min(row.number + 21, row.total + 1)):
+        other = previewing.row_at(table, number)
+        if other and previewing.preview(source, other.values, None).rendered:
+            return number
+    return None
+
+
+def _addresses(template: MessageTemplate, asked: _Asked, row: Row | None) -> Any:
+    """Return a function that makes the address of this page, a little changed."""
+    kept: dict[str, Any] = {
+        "table": asked.table.id if asked.table else None,
+        "row": row.number if row else None,
+        "view": asked.view if asked.view != VIEWS[0] else None,
+        "width": asked.width if asked.width != WIDTHS[1] else None,
+        "dark": "on" if asked.dark else None,
+        "images": "on" if asked.images else None,
+    }
+
+    def here(where: str = ".show", **changed: Any) -> str:
+        there = {**kept, **changed}
+        return url_for(where, message_template_id=template.id, **there)
+
+    return here
+
+
+def _mime(rendered: Rendered, row: Row | None) -> tuple[str, str] | str:
+    """Return header and whole source of the message, or why it cannot be composed."""
+    host = previewing.base_url().partition("//")[2].partition("/")[0].partition(":")[0]
+    sender = db.session.scalar(sa.select(Sender).order_by(Sender.id.desc()).limit(1))
+    from_ = Address("", f"sender@{host}")
+    if sender:
+        from_ = Address(sender.from_name, sender.from_address)
+    try:
+        to = Address("", row.recipient.address) if row else from_
+        letter = Letter(
+            from_=from_,
+            to=(to,),
+            subject=rendered.subject,
+            text=rendered.text or None,
+            html=rendered.html,
+            message_id=f"<preview@{host}>",
+            date=now(),
+        )
+        whole = compose(letter).data.decode("utf-8", "replace")
+    except (ComposeError, AddressError) as error:
+        return str(error)
+    return whole.partition("\r\n\r\n")[0], whole
+
+
+def _document(made: Preview, *, images: bool) -> Response:
+    """Return a rendered message as a document that can do nothing."""
+    if made.rendered is None:
+        body = render_template("message_templates/_no_frame.html", made=made)
+    elif made.rendered.html is None:
+        body = render_template("message_templates/_text_frame.html", made=made)
+    else:
+        body = made.rendered.html if images else without_images(made.rendered.html)
+    answer = Response(body, mimetype="text/html")
+    allowed = "data: https: http:" if images else "data:"
+    answer.headers["Content-Security-Policy"] = FRAME_POLICY.format(images=allowed)
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
