@@ -70,7 +70,7 @@ def test_other_body_under_a_known_key_is_refused(api: ApiClient) -> None:
     api.post(PATH, {"name": "a"}, headers=KEY)
     answer = api.post(PATH, {"name": "b"}, headers=KEY)
     assert answer.status_code == 422
-    assert "Idempotency-Key" in answer.json["fields"]  # type: ignore[index]
+    assert "Idempotency-Key" in answer.text
     assert how_many() == 1
 
 
