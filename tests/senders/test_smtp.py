@@ -45,6 +45,18 @@ def test_one_connection_serves_many_messages(
     for _ in range(5):
         assert transport.hand_over(DESK, [ADA], MAIL).kind is Kind.ACCEPTED
     assert (server.connections, server.copies()) == (1, {ADA: 5})
+    assert "RSET" not in server.said()
+
+
+def test_a_transaction_that_was_broken_off_is_reset(
+    server: RecordingServer, transport_to: Open
+) -> None:
+    server.answer(f"rcpt:{BOB}", "550 5.1.1 No such user")
+    transport = transport_to(server.port)
+    transport.hand_over(DESK, [BOB], MAIL)
+    transport.hand_over(DESK, [ADA], MAIL)
+    assert server.said().count("RSET") == 1
+    assert server.copies() == {ADA: 1}
 
 
 def test_the_null_sender(server: RecordingServer, transport_to: Open) -> None:
@@ -165,12 +177,13 @@ def test_nothing_is_sent_again_after_an_unknown(
     assert server.copies() == {ADA: 1, BOB: 1}
 
 
+@pytest.mark.parametrize("stale", ["421 4.4.2 Idle for too long", DROP])
 def test_a_kept_connection_that_went_stale_is_opened_again(
-    server: RecordingServer, transport_to: Open
+    stale: str, server: RecordingServer, transport_to: Open
 ) -> None:
     transport = transport_to(server.port)
     transport.hand_over(DESK, [ADA], MAIL)
-    server.answer("rset", "421 4.4.2 Idle for too long")
+    server.answer("mail", stale)
     assert transport.hand_over(DESK, [BOB], MAIL).kind is Kind.ACCEPTED
     assert (server.connections, server.copies()) == (2, {ADA: 1, BOB: 1})
 

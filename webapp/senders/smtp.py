@@ -45,6 +45,8 @@ class _Settled(Exception):
 class SmtpTransport:
     """A way out by SMTP; the connection is kept from message to message.
 
+    For one thread at a time: each has a transport of its own.
+
     Parameters
     ----------
     server
@@ -70,6 +72,7 @@ class SmtpTransport:
         self._seconds = seconds
         self._dot_seconds = dot_seconds
         self._session: SmtpSession | None = None
+        self._is_halfway = False
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +167,9 @@ class SmtpTransport:
             session = SmtpSession(self._server, self._allowed, self._seconds)
             session.open()
             self._session = session
-        elif not self._session.command("RSET").is_yes:
+        elif self._is_halfway and not self._session.command("RSET").is_yes:
             raise Lost("The server would not begin anew.")
+        self._is_halfway = True
         return self._session
 
     def _drop(self) -> None:
@@ -249,6 +253,7 @@ class SmtpTransport:
         except Lost as lost:
             self._drop()
             return Kind.UNKNOWN, f"{lost} It may have been accepted."
+        self._is_halfway = False
         if reply.is_yes:
             return Kind.ACCEPTED, reply
         if reply.code == _SERVICE_NOT_AVAILABLE or reply.code < 400:  # noqa: PLR2004 - neither yes nor no
