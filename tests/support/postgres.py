@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL cluster on a free loopback port, started and stopped by tests."""
+"""A throw-away PostgreSQL cluster on a free loopback port, stopped by the tests."""
 
 import itertools
 import os
