@@ -42,7 +42,7 @@ system: ## install the Debian packages that the tests need (root or sudo)
 	sh tests/system.sh
 
 test: system $(VENV)/stamp-dev ## install what the tests need and run them all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 migration: $(VENV)/stamp-dev ## write the first migration anew from the models
 	rm -f webapp/migrations/versions/0001_*.py
