@@ -245,6 +245,15 @@ def test_signing_in(mechanisms: str, transport_to: Open) -> None:
     assert server.mails[0].login == "dæsk"
 
 
+def test_a_server_that_wants_to_be_told_twice(transport_to: Open) -> None:
+    """Some take no initial response with AUTH PLAIN and ask for it (RFC 4954 4)."""
+    with RecordingServer(credentials=("desk", "right")) as server:
+        server.answer("auth", "334 ")
+        transport = transport_to(server.port, login="desk", password="right")
+        transport.hand_over(DESK, [ADA], MAIL)
+    assert server.commands[1:3] == ["AUTH PLAIN AGRlc2sAcmlnaHQ=", "AGRlc2sAcmlnaHQ="]
+
+
 def test_a_wrong_password_is_tried_once(transport_to: Open) -> None:
     with RecordingServer(credentials=("desk", "right")) as server:
         transport = transport_to(server.port, login="desk", password="wrong")

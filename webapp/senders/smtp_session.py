@@ -277,8 +277,9 @@ class SmtpSession:
 
     def _auth_plain(self) -> Reply:
         """Authenticate with PLAIN (RFC 4616)."""
-        both = f"\0{self.server.login}\0{self.server.password or ''}"
-        return self.command(f"AUTH PLAIN {_base64(both)}")
+        both = _base64(f"\0{self.server.login}\0{self.server.password or ''}")
+        reply = self.command(f"AUTH PLAIN {both}")
+        return self.command(both) if reply.code == _GO_ON else reply
 
     def _auth_login(self) -> Reply:
         """Authenticate with LOGIN, which old servers know alone."""
