@@ -121,6 +121,22 @@ def test_a_row_is_changed(client: PageClient) -> None:
     assert 'value="Zoë"' in client.get(path).text
 
 
+def test_who_came_to_mend_a_row_goes_back_to_where_they_were(
+    client: PageClient,
+) -> None:
+    table = make_table()
+    (row_id,) = make_rows(table, "ada@example.org")
+    path = f"/recipient-tables/{table.id}/recipients/{row_id}"
+    good = {"cell-email": "ada@example.com"}
+    back = "/campaigns/7/check"
+    assert f'href="{back}"' in client.get(f"{path}?next={back}").text
+    assert client.submit(f"{path}?next={back}", good).location == back
+    again = client.submit(f"{path}?next={back}", {"cell-email": "ada(at)"}).location
+    assert again == f"{path}?next={back}"
+    elsewhere = client.submit(f"{path}?next=//evil.example", good)
+    assert elsewhere.location == f"/recipient-tables/{table.id}"
+
+
 def test_two_people_on_one_row_lose_nothing(client: PageClient) -> None:
     table = make_table()
     (row_id,) = make_rows(table, "zoe@example.se")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
@@ -141,6 +142,15 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
     if not isinstance(values, list) or [type(v) for v in values] != list(kinds):
         raise wrong
     return tuple(values)
+
+
+def local_target() -> str | None:
+    """Return the ``?next=`` of this request, if it is a path of this site."""
+    target = request.args.get("next", "")
+    if not target.startswith("/") or target.startswith(("//", "/\\")):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
 
 
 def wants_json() -> bool:

@@ -1,7 +1,6 @@
 """Sign-in, sign-out, account, sessions, API tokens and the audit log, as pages."""
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
@@ -11,7 +10,7 @@ from webapp.core import forms, presentation
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid
-from webapp.core.http import app_response, page_of
+from webapp.core.http import app_response, local_target, page_of
 from webapp.core.words import _
 from webapp.operators import access, audit, service, sessions, tokens
 from webapp.operators.access import Scope, actor, public, requires
@@ -48,7 +47,7 @@ def do_sign_in() -> ResponseReturnValue:
         return page, 422
     sessions.start(operator)
     db.session.commit()
-    return redirect(_local(request.args.get("next")), 303)
+    return redirect(local_target() or url_for("pages.dashboard"), 303)
 
 
 @bp.post("/logout")
@@ -197,12 +196,3 @@ def activity() -> ResponseReturnValue:
         action=action,
         actions=db.session.scalars(kinds).all(),
     )
-
-
-def _local(target: str | None) -> str:
-    """Return the target if it is on this site, or the dashboard."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")):
-        parts = urlsplit(target)
-        if not parts.scheme and not parts.netloc:
-            return target
-    return url_for("pages.dashboard")

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound, Refused
+from webapp.core.http import local_target
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, requires
@@ -106,10 +107,16 @@ def _saved(row: Recipient, words: str) -> ResponseReturnValue:
         words = f"{words.rstrip('.')}. {more}"
     toast(words)
     table_id = row.recipient_table_id
-    where = url_for("recipients.show", table_id=table_id)
-    if row.problems:
-        where = url_for("recipient_rows.edit", table_id=table_id, recipient_id=row.id)
-    return redirect(where, 303)
+    if not row.problems:
+        back = local_target() or url_for("recipients.show", table_id=table_id)
+        return redirect(back, 303)
+    again = url_for(
+        "recipient_rows.edit",
+        table_id=table_id,
+        recipient_id=row.id,
+        next=local_target(),
+    )
+    return redirect(again, 303)
 
 
 def _page(
@@ -133,4 +140,5 @@ def _page(
         error=error,
         theirs=row.row_values if row is not None and isinstance(error, Refused) else {},
         kinds=KIND_WORDS,
+        back=local_target() or url_for("recipients.show", table_id=table.id),
     )
