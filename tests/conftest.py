@@ -93,9 +93,9 @@ def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def postgres_cluster() -> Iterator[Cluster]:
     """A real PostgreSQL, for this test run only."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as cluster:
+    with running_postgres() as cluster:
         yield cluster
 
 

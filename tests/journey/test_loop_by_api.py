@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,27 @@ import pytest
 
 from tests.support.desk import PATIENCE, ROOT, Desk
 from tests.support.http import Api
+from tests.support.postgres import Cluster
+from tests.support.redis_server import running_redis
 from webapp.core import practice
 
 PEOPLE = 1000
 FINAL = ("sent", "failed", "skipped", "cancelled", "unknown")
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk in an empty directory."""
-    running = Desk(tmp_path / "data")
-    running.address()
-    yield running
-    running.end()
+@pytest.fixture(params=["embedded", "postgresql"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    """A desk in an empty directory, then one on PostgreSQL and a Redis of its own."""
+    environ = {}
+    with ExitStack() as servers:
+        if request.param == "postgresql":
+            cluster: Cluster = request.getfixturevalue("postgres_cluster")
+            redis_url = servers.enter_context(running_redis(tmp_path))
+            environ = {"DATABASE_URL": cluster.new_database(), "REDIS_URL": redis_url}
+        running = Desk(tmp_path / "data", **environ)
+        servers.callback(running.end)
+        running.address()
+        yield running
 
 
 def command(desk: Desk, *words: str, given: str = "") -> str:
@@ -33,7 +42,7 @@ def command(desk: Desk, *words: str, given: str = "") -> str:
     done = subprocess.run(  # noqa: S603 - this very Python
         [sys.executable, "-m", "flask", "--app", "webapp", *words],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(desk.data_dir)},
+        env={**os.environ, **desk.environ, "DATA_DIR": str(desk.data_dir)},
         input=given,
         capture_output=True,
         text=True,

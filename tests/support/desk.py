@@ -34,6 +34,7 @@ class Desk:
 
     def __init__(self, data_dir: Path, **environ: str) -> None:
         self.data_dir = data_dir
+        self.environ = environ
         self.lines: list[str] = []
         self.complaints: list[str] = []
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR")

@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,19 +35,19 @@ class Cluster:
 
 
 @contextmanager
-def running_postgres(directory: Path) -> Iterator[Cluster]:
-    """Make and start a cluster in an empty directory; stop it at the end."""
-    binaries = newest_binaries()
-    data, port = directory / "data", free_port()
-    as_root = os.geteuid() == 0
-    if as_root:  # PostgreSQL refuses to run as root
+def running_postgres() -> Iterator[Cluster]:
+    """Make and start a cluster in a directory of its own; stop it and remove it.
+
+    The directory is not pytest's: that one is closed to other accounts, and PostgreSQL
+    refuses to run as root.
+    """
+    binaries, port = newest_binaries(), free_port()
+    directory = Path(tempfile.mkdtemp(prefix="postroom-postgres-"))
+    data = directory / "data"
+    prefix: list[str] = []
+    if os.geteuid() == 0:
         shutil.chown(directory, ACCOUNT)
-        for parent in directory.parents:
-            if parent != Path("/tmp") and parent.stat().st_uid == 0:  # noqa: S108 - compared, not written
-                parent.chmod(parent.stat().st_mode | 0o011)
-            if parent == Path("/tmp"):  # noqa: S108 - compared, not written
-                break
-    prefix = ["runuser", "-u", ACCOUNT, "--"] if as_root else []
+        prefix = ["runuser", "-u", ACCOUNT, "--"]
 
     def run(*words: str) -> None:
         subprocess.run(  # noqa: S603 - our own command
@@ -56,11 +57,12 @@ def running_postgres(directory: Path) -> Iterator[Cluster]:
     run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", ACCOUNT, "-N")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
     control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    run(*control, "-o", options, "-l", str(data / "log"), "start")
+    run(*control, "-o", options, "-l", str(directory / "log"), "start")
     try:
         yield Cluster(port)
     finally:
         run(*control, "-m", "immediate", "stop")
+        shutil.rmtree(directory)
 
 
 def newest_binaries() -> Path:
