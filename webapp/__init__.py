@@ -29,6 +29,7 @@ from webapp.pages import api as pages_api
 from webapp.pages import routes as pages_routes
 from webapp.practice import kit
 from webapp.recipients import api as recipients_api
+from webapp.recipients import import_api as recipient_imports_api
 from webapp.recipients import import_routes as recipient_import_routes
 from webapp.recipients import jobs as recipients_jobs
 from webapp.recipients import routes as recipients_routes
@@ -62,6 +63,7 @@ APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
     operators_api.bp,
     recipients_api.bp,
+    recipient_imports_api.bp,
     suppressions_api.bp,
     message_templates_api.bp,
     senders_api.bp,
@@ -97,11 +99,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app, settings.database_url)
     queue.init_app(app, lambda: redis_url(settings))
     http.init_app(app)
-    csrf = CSRFProtect(app)
     Babel(app)
     presentation.init_app(app)
     sessions.init_app(app)
+    # The guard comes before CSRF, which reads the body: a stranger's is never read.
     access.init_app(app)
+    csrf = CSRFProtect(app)
     for page in PAGES:
         app.register_blueprint(page)
     for api in APIS:

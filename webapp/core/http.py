@@ -26,6 +26,7 @@ from webapp.core.errors import DomainError, Invalid
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row")
+View = TypeVar("View", bound=Callable[..., Any])
 
 API = "/api/"
 MAX_LIMIT = 500
@@ -151,6 +152,20 @@ def local_target() -> str | None:
         return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc else target
+
+
+def takes_up_to(octets: int) -> Callable[[View], View]:
+    """Let a view take a body that is larger than the usual limit.
+
+    The guard of `webapp.operators.access` raises the limit, and only for who may call
+    the view: a stranger's body is never read.
+    """
+
+    def mark(view: View) -> View:
+        view.max_octets = octets  # type: ignore[attr-defined]  # a mark on a function
+        return view
+
+    return mark
 
 
 def wants_json() -> bool:

@@ -118,6 +118,8 @@ def _guard() -> ResponseReturnValue | None:
         return _ask_to_sign_in()
     if scope not in g.actor.scopes:
         raise Forbidden(f"This needs the permission “{scope}”, which you do not have.")
+    if (octets := getattr(view, "max_octets", None)) is not None:
+        request.max_content_length = octets
     return None
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.recipients.cells import Cell, as_text
 from webapp.recipients.csv_cells import neutralised
-from webapp.recipients.models import Recipient
+from webapp.recipients.models import ImportReject, Recipient
 
 AT_ONCE = 500
 BYTE_ORDER_MARK = "\ufeff"
@@ -38,6 +39,18 @@ def json_lines(table_id: int, names: Sequence[str]) -> Iterator[str]:
             json.dumps({name: values.get(name) for name in names}, ensure_ascii=False)
             + "\n"
             for values in rows
+        )
+
+
+def reject_lines(import_id: int, headings: Sequence[str]) -> Iterator[str]:
+    """Yield the rows that an import left out: row number, reason, and their cells."""
+    yield BYTE_ORDER_MARK + _line(["row", "reason", *map(neutralised, headings)])
+    last = 0
+    while rows := _rejects_after(import_id, last):
+        last = rows[-1].id
+        yield "".join(
+            _line([str(row.row_number), _why(row), *map(neutralised, row.cells)])
+            for row in rows
         )
 
 
@@ -69,6 +82,23 @@ def _line(cells: Sequence[str]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue()
+
+
+def _rejects_after(import_id: int, last: int) -> Sequence["sa.Row[Any]"]:
+    query = sa.select(
+        ImportReject.id,
+        ImportReject.row_number,
+        ImportReject.column,
+        ImportReject.reason,
+        ImportReject.cells,
+    ).where(ImportReject.import_id == import_id, ImportReject.id > last)
+    rows = db.session.execute(query.order_by(ImportReject.id).limit(AT_ONCE)).all()
+    db.session.rollback()
+    return rows
+
+
+def _why(row: "sa.Row[Any]") -> str:
+    return neutralised(f"{row.column}: {row.reason}" if row.column else row.reason)
 
 
 def _values(table_id: int) -> Iterator[list[dict[str, Cell]]]:

@@ -5,14 +5,16 @@ Rows are added and changed in `row_service`, files come in through `import_servi
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.core.errors import Invalid, NotFound, Refused
+from webapp.core.queue import wake
 from webapp.operators import audit
 from webapp.recipients.cells import Cell
 from webapp.recipients.columns import (
@@ -22,10 +24,19 @@ from webapp.recipients.columns import (
     suggest_name,
 )
 from webapp.recipients.kinds import ColumnKind, ColumnSpec
-from webapp.recipients.models import Recipient, RecipientColumn, RecipientTable
+from webapp.recipients.models import (
+    ImportState,
+    Recipient,
+    RecipientColumn,
+    RecipientImport,
+    RecipientTable,
+)
 from webapp.recipients.rows import template_values
 
 NEWER = "Somebody saved a newer version. Look at it, then save yours again."
+IMPORT_JOB = "recipients.import"
+REREAD_JOB = "recipients.reread"
+SILENT = timedelta(seconds=60)
 TAKEN = "There is a recipient table with this name already."
 
 
@@ -269,6 +280,31 @@ def checked_columns(
         raise Invalid("Some columns need your attention.", wrong)
     by_kind = sorted(holds, key=lambda name: holds[name] is not ColumnKind.EMAIL)
     return wanted, address_column or (by_kind[0] if by_kind else "")
+
+
+def resume_stale_imports() -> int:
+    """Wake workers for imports and rereadings that went silent; return how many.
+
+    Whoever reconciles calls it every few seconds; twice at once does no harm, because
+    an import has one worker at a time and knows the row that it is at.
+    """
+    before = now() - SILENT
+    imports = sa.select(RecipientImport.id).where(
+        RecipientImport.state.in_([ImportState.CHECKING, ImportState.RUNNING]),
+        RecipientImport.beat_at < before,
+    )
+    tables = sa.select(RecipientTable.id).where(
+        RecipientTable.reread_from.is_not(None), RecipientTable.updated_at < before
+    )
+    with reading():
+        silent = list(db.session.scalars(imports))
+        unread = list(db.session.scalars(tables))
+        db.session.rollback()
+    minute = int(now().timestamp()) // 60
+    for name, ids in ((IMPORT_JOB, silent), (REREAD_JOB, unread)):
+        for one in ids:
+            wake(name, one, unique=f"{name.replace('.', '-')}-{one}-{minute}")
+    return len(silent) + len(unread)
 
 
 def new_batch() -> uuid.UUID:

@@ -40,7 +40,8 @@ def upgrade() -> None:
     op.create_table(
         "blob",
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
         ),
