@@ -130,6 +130,7 @@ def stop(import_id: int) -> ResponseReturnValue:
 
 @bp.get("/imports/<int:import_id>/rejects.csv")
 @requires(Scope.READ)
+@operation(answer={}, query={})
 def rejects(import_id: int) -> ResponseReturnValue:
     """Hand out the rows that were left out, with row number and reason."""
     return rejects_response(import_service.get(import_id))
