@@ -1,5 +1,6 @@
 """One engine against a server that answers as it is told."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,12 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.support.sending import Desk, person
-from tests.support.smtp_servers import DROP, RECORD_THEN_DROP, RecordingServer
+from tests.support.smtp_servers import (
+    DROP,
+    RECORD_THEN_DROP,
+    RECORD_THEN_STALL,
+    RecordingServer,
+)
 from webapp.campaigns.models import (
     Attempt,
     Campaign,
@@ -22,7 +28,8 @@ from webapp.campaigns.states import State, Status
 from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.delivery import plans
+from webapp.delivery import engine as engine_module
+from webapp.delivery import liveness, plans
 from webapp.delivery.engine import Engine
 from webapp.senders.models import Sender, TransportKind
 from webapp.suppressions.models import Reason, Suppression
@@ -353,3 +360,40 @@ def test_a_bounced_address_gets_no_single_message_either(
     assert plan is not None
     engine.work(plan)
     assert desk.statuses() == {"skipped": 1}
+
+
+def test_draining_does_not_wait_for_ever_for_a_silent_server(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.server.answer("dot", RECORD_THEN_STALL)
+    monkeypatch.setattr(engine_module, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "DRAIN_SECONDS", 0.3)
+    plan = plans.of_campaign(desk.campaign(30).id, 1)
+    assert plan is not None
+    engine.work(plan)
+    assert desk.statuses() == {"sent": 29, "sending": 1}
+    engine.drain()
+    liveness.retire(engine.me)
+    assert desk.statuses() == {"sent": 29, "unknown": 1}
+    desk.assert_ledger_agrees()
+
+
+def test_what_comes_back_after_its_ticket_is_settled_later(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "LINGER_SECONDS", 0.1)
+    usual = desk.server.next_answer
+
+    def slow(*steps: str) -> str | None:
+        if "dot" in steps:
+            time.sleep(0.6)
+        return usual(*steps)
+
+    desk.server.next_answer = slow  # type: ignore[method-assign]  # only slower
+    plan = plans.of_campaign(desk.campaign(1).id, 1)
+    assert plan is not None
+    engine.work(plan)
+    assert desk.statuses() == {"sending": 1}
+    time.sleep(0.8)
+    engine.settle()
+    assert desk.statuses() == {"sent": 1}

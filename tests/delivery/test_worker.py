@@ -1,6 +1,27 @@
-"""Whole campaigns through real worker processes."""
+"""Whole campaigns through real worker processes, some of which do not survive."""
 
-from tests.support.sending import Desk
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.support.redis_server import running_redis
+from tests.support.sending import ROOT, Desk, W, person
+from tests.support.smtp_servers import STALL
+from webapp.campaigns import steering
+from webapp.campaigns.models import Attempt, Message
+from webapp.campaigns.states import State
+from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.delivery.models import Worker
+from webapp.suppressions.models import Reason, Suppression
 
 
 def test_a_campaign_is_sent_each_exactly_once(desk: Desk) -> None:
@@ -8,5 +29,239 @@ def test_a_campaign_is_sent_each_exactly_once(desk: Desk) -> None:
     desk.start()
     desk.wait_finished(campaign)
     assert desk.statuses() == {"sent": 300}
-    assert set(desk.server.copies().values()) == {1}
+    assert desk.server.copies() == {person(n): 1 for n in range(1, 301)}
     desk.assert_ledger_agrees()
+
+
+def test_two_workers_share_a_campaign(desk: Desk) -> None:
+    slow_down(desk, 0.01)
+    campaign = desk.campaign(700)
+    first, second = desk.start(), desk.start()
+    desk.wait_finished(campaign)
+    desk.assert_ledger_agrees()
+    assert desk.statuses() == {"sent": 700}
+    by_worker = sa.select(sa.func.count(sa.distinct(Attempt.worker_id)))
+    assert db.session.scalar(by_worker) == 2
+    db.session.rollback()
+    assert first.poll() is None
+    assert second.poll() is None
+
+
+def slow_down(desk: Desk, seconds: float = 0.02) -> None:
+    """Let the server take its time, so that something is always under way."""
+    usual = desk.server.next_answer
+
+    def answer(*steps: str) -> str | None:
+        if "dot" in steps:
+            time.sleep(seconds)
+        return usual(*steps)
+
+    desk.server.next_answer = answer  # type: ignore[method-assign]  # only slower
+
+
+def test_a_killed_worker_and_an_emptied_queue_lose_nothing(desk: Desk) -> None:
+    slow_down(desk)
+    campaign = desk.campaign(300)
+    worker = desk.start()
+    desk.server.wait_for(100, 20)
+    worker.kill()
+    worker.wait(10)
+    held = desk.statuses()["sending"]
+    assert 0 < held <= W
+    queue.connection().flushall()
+    desk.start()
+    desk.wait_finished(campaign, 60)
+    counts = desk.statuses()
+    assert sum(counts.values()) == 300
+    assert set(counts) <= {"sent", "unknown"}
+    assert counts["unknown"] <= held
+    assert max(desk.server.copies().values()) == 1
+    desk.assert_ledger_agrees()
+
+
+def freeze(desk: Desk, worker: subprocess.Popen[bytes]) -> None:
+    """Freeze a worker while it sends; not while it holds SQLite's one write lock."""
+    path = desk.settings.data_dir / "postroom.db"
+    for _ in range(50):
+        worker.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(path, timeout=0.2)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                is_free = False
+            else:
+                is_free = True
+                connection.execute("ROLLBACK")
+        if is_free and desk.statuses()["sending"]:
+            return
+        worker.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    raise AssertionError("it was never caught while sending")
+
+
+def test_a_frozen_worker_does_no_harm_when_it_goes_on(desk: Desk) -> None:
+    slow_down(desk)
+    campaign = desk.campaign(200)
+    frozen = desk.start()
+    desk.server.wait_for(50, 20)
+    freeze(desk, frozen)
+    desk.start()
+    desk.wait_finished(campaign, 60)
+    assert 0 < desk.statuses()["unknown"] <= W
+    frozen.send_signal(signal.SIGCONT)
+    desk.wait_until(
+        lambda: desk.statuses() == {"sent": 200}, "late truth did not mend it"
+    )
+    desk.wait_finished(campaign)
+    desk.assert_ledger_agrees()
+    assert max(desk.server.copies().values()) == 1
+
+
+def test_sigterm_drains_and_leaves_nothing_in_doubt(desk: Desk) -> None:
+    slow_down(desk, 0.05)
+    campaign = desk.campaign(100)
+    worker = desk.start()
+    desk.server.wait_for(30, 20)
+    begun = time.monotonic()
+    worker.terminate()
+    assert worker.wait(25) == 0
+    assert time.monotonic() - begun < 10
+    counts = desk.statuses(campaign)
+    assert set(counts) <= {"sent", "pending", "deferred"}
+    assert counts["sent"] == len(desk.server.mails)
+    desk.assert_ledger_agrees()
+    assert db.session.scalar(sa.select(Worker.stopped_at)) is not None
+    db.session.rollback()
+    desk.start()
+    desk.wait_finished(campaign)
+    desk.assert_ledger_agrees()
+
+
+def test_a_silent_server_does_not_hold_up_the_others(desk: Desk) -> None:
+    desk.server.answer("dot", STALL, STALL)
+    campaign = desk.campaign(100)
+    desk.start()
+    desk.wait_until(
+        lambda: desk.statuses() == {"sent": 98, "sending": 2}, "it was held up"
+    )
+    desk.assert_ledger_agrees()
+    other = desk.campaign(20)
+    desk.wait_finished(other)
+    assert desk.state(campaign) is State.SENDING
+
+
+def test_pause_holds_and_resume_goes_on(desk: Desk) -> None:
+    slow_down(desk, 0.01)
+    campaign = desk.campaign(300)
+    desk.start()
+    for stop in (30, 90, 150):
+        desk.server.wait_for(stop, 20)
+        steering.pause(campaign.id)
+        at_most = len(desk.server.mails) + W
+        time.sleep(0.7)
+        assert len(desk.server.mails) <= at_most
+        assert desk.statuses()["sending"] == 0
+        quiet = len(desk.server.mails)
+        time.sleep(0.3)
+        assert len(desk.server.mails) == quiet
+        steering.resume(campaign.id)
+    desk.wait_finished(campaign)
+    assert desk.statuses() == {"sent": 300}
+    desk.assert_ledger_agrees()
+
+
+def test_cancel_lets_only_what_is_marked_go(desk: Desk) -> None:
+    slow_down(desk)
+    campaign = desk.campaign(300)
+    desk.start()
+    desk.server.wait_for(50, 20)
+    gone = steering.cancel(campaign.id)
+    desk.wait_until(lambda: not desk.statuses()["sending"], "something hangs")
+    counts = desk.statuses()
+    assert counts["sent"] + counts["cancelled"] == 300
+    assert counts["cancelled"] >= gone > 200
+    desk.assert_ledger_agrees()
+
+
+def test_an_address_suppressed_in_mid_campaign_is_skipped(desk: Desk) -> None:
+    slow_down(desk)
+    campaign = desk.campaign(300)
+    desk.start()
+    desk.server.wait_for(30, 20)
+    db.session.add(Suppression(address_key=person(290), reason=Reason.UNSUBSCRIBED))
+    db.session.commit()
+    desk.wait_finished(campaign)
+    assert desk.statuses() == {"sent": 299, "skipped": 1}
+    assert desk.server.copies()[person(290)] == 0
+
+
+def test_what_the_server_says_row_by_row(desk: Desk) -> None:
+    for number in (7, 70, 170):
+        desk.server.answer(f"rcpt:{person(number)}", "451 4.2.0 Greylisted")
+    for number in (8, 80):
+        desk.server.answer(f"rcpt:{person(number)}", "550 5.1.1 No such user")
+    desk.server.answer(f"dot:{person(9)}", "DROP")
+    campaign = desk.campaign(200)
+    desk.start()
+    expected = {"sent": 194, "deferred": 3, "failed": 2, "unknown": 1}
+    desk.wait_until(lambda: desk.statuses() == expected, "not as the server said")
+    assert desk.state(campaign) is State.SENDING
+    db.session.execute(sa.update(Message).values(due_at=now()))
+    db.session.commit()
+    desk.wait_finished(campaign)
+    assert desk.statuses() == {"sent": 197, "failed": 2, "unknown": 1}
+    desk.assert_ledger_agrees()
+
+
+def test_a_campaign_goes_on_without_a_queue_when_it_is_back(
+    desk: Desk, tmp_path: Path
+) -> None:
+    slow_down(desk)
+    directory = tmp_path / "own"
+    directory.mkdir()
+    campaign = desk.campaign(600)
+    with running_redis(directory) as address:
+        worker = desk.start(REDIS_URL=address)
+        desk.server.wait_for(50, 20)
+    time.sleep(2)
+    assert worker.poll() is None
+    with running_redis(directory):
+        desk.wait_finished(campaign, 60)
+    assert desk.statuses() == {"sent": 600}
+    desk.assert_ledger_agrees()
+
+
+def run_worker(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(ROOT / "worker.py")],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    ended = run_worker({"DATA_DIR": str(tmp_path), "SEND_WORKERS": "many"})
+    assert ended.returncode == 2
+    assert "SEND_WORKERS" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_database_without_tables_is_said_in_a_sentence(tmp_path: Path) -> None:
+    ended = run_worker({"DATA_DIR": str(tmp_path / "new")})
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("DATABASE_URL:")
+    assert "Traceback" not in ended.stderr
+
+
+def test_its_log_holds_no_address(desk: Desk) -> None:
+    desk.server.answer(f"dot:{person(3)}", "451 4.3.0 Later", always=True)
+    desk.campaign(20)
+    desk.start()
+    desk.wait_until(lambda: desk.statuses()["sent"] == 19, "the others did not go")
+    log = desk.log()
+    assert "@example.org" not in log
+    assert "Person" not in log

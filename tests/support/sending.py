@@ -23,7 +23,7 @@ from webapp.campaigns.letters import snapshot_of
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.message_templates.models import (
     Format,
     MessageTemplate,
@@ -53,6 +53,11 @@ class Desk:
         self.settings = settings
         self.server = server
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._log = (settings.data_dir / "workers.log").open("ab")
+
+    def log(self) -> str:
+        """Return what the workers said."""
+        return (self.settings.data_dir / "workers.log").read_text()
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +73,7 @@ class Desk:
                 worker.send_signal(signal.SIGCONT)
                 worker.kill()
             worker.wait(10)
+        self._log.close()
 
     def sender(self, **values: Any) -> Sender:
         """Make a sender that leads to the recording server."""
@@ -149,6 +155,8 @@ class Desk:
                 "BASE_URL": settings.base_url,
                 **environ,
             },
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
         )
         self.workers.append(worker)
         return worker
@@ -158,15 +166,17 @@ class Desk:
         query = sa.select(Message.status, sa.func.count()).group_by(Message.status)
         if campaign is not None:
             query = query.where(Message.campaign_id == campaign.id)
-        found = {status.value: n for status, n in db.session.execute(query)}
-        db.session.rollback()
+        with reading():
+            found = {status.value: n for status, n in db.session.execute(query)}
+            db.session.rollback()
         return Counter(found)
 
     def state(self, campaign: Campaign) -> State:
         """Return the state that a campaign is in now."""
-        query = sa.select(Campaign.state).where(Campaign.id == campaign.id)
-        state = db.session.scalar(query)
-        db.session.rollback()
+        with reading():
+            query = sa.select(Campaign.state).where(Campaign.id == campaign.id)
+            state = db.session.scalar(query)
+            db.session.rollback()
         assert state is not None
         return state
 

@@ -3,7 +3,8 @@
 A worker that was silent for 20 s loses its epoch. What it had marked becomes *unknown*
 and never *pending*, for it may only be slow and still be sending: its late record then
 mends the row. It cannot mark anything under the old epoch any more; when it wakes up it
-finds the new one at its next beat and goes on with that.
+finds the new one at its next beat and goes on with that. A process that is gone for
+sure (it said so, or its machine has no such process) is not waited for.
 
 All times here are the database's.
 """
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +25,7 @@ import sqlalchemy as sa
 from webapp.campaigns.models import Attempt, Event, Message
 from webapp.campaigns.states import Status
 from webapp.core.clock import now
-from webapp.core.db import db, db_now
+from webapp.core.db import db, db_now, reading
 from webapp.core.ids import uuid7
 from webapp.delivery.models import Worker
 
@@ -69,9 +71,19 @@ def register() -> Me:
     return me
 
 
+@cache
 def own_host() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()[:255]
+    """Return the name of this machine, this start of it and this set of process ids.
+
+    Only there does a missing process id prove that a process is gone: two machines may
+    have one name, and two containers one kernel.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    processes = Path("/proc/self/ns/pid")
+    if not boot.exists() or not processes.exists():
+        return socket.gethostname()[:200]
+    started = boot.read_text(encoding="ascii")[:13]
+    return f"{socket.gethostname()[:200]} {started} {processes.readlink()}"
 
 
 def database_time() -> datetime:
@@ -112,33 +124,57 @@ def retire(me: Me) -> None:
 
 
 def reap() -> int:
-    """Take the epoch of silent workers; return how many messages became *unknown*."""
-    deadline = database_time() - timedelta(seconds=SILENT_SECONDS)
-    silent = sa.or_(Worker.beat_at < deadline, Worker.stopped_at.is_not(None))
-    holds = (
-        sa.select(Message.id)
-        .where(Message.worker_id == Worker.id, Message.status == Status.SENDING)
-        .exists()
-    )
-    candidates = db.session.scalars(sa.select(Worker.id).where(silent, holds)).all()
-    db.session.rollback()
-    return sum(_reap_one(worker_id, silent) for worker_id in candidates)
+    """Take the epoch of workers that are silent or gone for sure.
+
+    Returns
+    -------
+    int
+        How many messages became *unknown*.
+    """
+    _bury()
+    with reading():
+        deadline = database_time() - timedelta(seconds=SILENT_SECONDS)
+        silent = sa.or_(Worker.beat_at < deadline, Worker.stopped_at.is_not(None))
+        holds = (
+            sa.select(Message.id)
+            .where(Message.worker_id == Worker.id, Message.status == Status.SENDING)
+            .exists()
+        )
+        found = db.session.scalars(sa.select(Worker.id).where(silent, holds)).all()
+        db.session.rollback()
+    return sum(_reap_one(worker_id, silent) for worker_id in found)
+
+
+def _bury() -> None:
+    """Write down which processes of this machine are gone, so that nobody waits."""
+    with reading():
+        query = sa.select(Worker.id, Worker.pid).where(
+            Worker.stopped_at.is_(None), Worker.host == own_host()
+        )
+        there = db.session.execute(query).all()
+        db.session.rollback()
+    gone = [one.id for one in there if not Path(f"/proc/{one.pid}").exists()]
+    if gone:
+        db.session.execute(
+            sa.update(Worker)
+            .where(Worker.id.in_(gone))
+            .values(stopped_at=db_now())
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
 
 
 def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
-    taken = db.session.execute(
+    epoch = db.session.scalar(
         sa.update(Worker)
         .where(Worker.id == worker_id, silent)
         .values(epoch=Worker.epoch + 1)
-        .returning(Worker.epoch, Worker.host, Worker.pid)
+        .returning(Worker.epoch)
         .execution_options(synchronize_session=False)
-    ).first()
-    if taken is None:
+    )
+    if epoch is None:
         db.session.rollback()
         return 0
-    epoch = taken.epoch
-    if taken.host == own_host() and not Path(f"/proc/{taken.pid}").exists():
-        _note_death(worker_id)
     lost = db.session.execute(
         sa.update(Message)
         .where(
@@ -154,16 +190,6 @@ def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
         _tell([(row.id, row.attempt) for row in lost])
     db.session.commit()
     return len(lost)
-
-
-def _note_death(worker_id: uuid.UUID) -> None:
-    """Write down that a process is gone for sure, so that nobody waits for it."""
-    db.session.execute(
-        sa.update(Worker)
-        .where(Worker.id == worker_id)
-        .values(stopped_at=db_now())
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _tell(lost: Sequence[tuple[int, uuid.UUID | None]]) -> None:
