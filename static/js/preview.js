@@ -70,18 +70,14 @@ if (editor) {
     const shown = stage.querySelector("iframe");
     const next = shown.cloneNode();
     next.removeAttribute("src");
-    shown.removeAttribute("name");
+    next.name = `draft-${asked}`;
     next.classList.add("vh");
     stage.append(next);
-    let loads = 0;
     next.addEventListener("load", () => {
-      loads += 1;
-      if (loads > 1 || next.dataset.asked) {
-        for (const old of stage.querySelectorAll("iframe")) if (old !== next) old.remove();
-        next.classList.remove("vh");
-      }
+      for (const old of stage.querySelectorAll("iframe")) if (old !== next) old.remove();
+      next.classList.remove("vh");
     });
-    next.dataset.asked = "yes";
+    button.formTarget = next.name;
     editor.requestSubmit(button);
   };
 

@@ -19,6 +19,7 @@ def test_first_row_is_shown(
     assert "Hello Ada" in page
     assert "Dear Ada, come in: https://post.example.org/hall" in page
     assert "row 1 of 3" in page
+    assert "Missing values <b>1</b>" in page
     assert "1990-12-01" in page
 
 

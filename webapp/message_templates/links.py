@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 #: What can be wrong with an address, in words.
 PROBLEMS = {
     "no_base": "There is no base address to make it absolute",
-    "private": "Only works on this computer or network",
+    "private": "Leads to a private address",
     "scheme": "This kind of address is not allowed in a mail",
     "broken": "This is not a valid address",
 }

@@ -140,7 +140,7 @@ def find_row(
     if how == "longest":
         query = query.order_by(sa.func.length(written).desc(), Recipient.id)
         return _number_of(table, db.session.scalar(query.limit(1)))
-    wanted = _is_missing(source) if how == "missing" else None
+    wanted = _is_missing(table, source) if how == "missing" else None
     if how == "search":
         found = Recipient.address.icontains(search, autoescape=True)
         wanted = found | written.icontains(search, autoescape=True)
@@ -155,7 +155,7 @@ def find_row(
 
 def count_missing(table: RecipientTable, source: Source) -> int:
     """Return how many rows lack a value that the source needs."""
-    missing = _is_missing(source)
+    missing = _is_missing(table, source)
     if missing is None or table.recipients_count > _COUNTED_ROWS:
         return 0
     query = _rows(table, sa.func.count()).where(missing)
@@ -197,9 +197,8 @@ def missing_findings(table: RecipientTable, source: Source) -> list[Finding]:
     """Return V03 for the rows of a table, counted by the database."""
     if table.recipients_count > _COUNTED_ROWS:
         return []
-    known = {column.name for column in table.columns}
     found = []
-    for name in sorted(needed_names(source) & known):
+    for name in sorted(needed_names(source) & set(kinds_of(table))):
         missing = _is_empty(name)
         count = db.session.scalar(_rows(table, sa.func.count()).where(missing)) or 0
         if count:
@@ -232,6 +231,8 @@ def _is_empty(name: str) -> "sa.ColumnElement[bool]":
     return sa.or_(cell.is_(None), cell == "")
 
 
-def _is_missing(source: Source) -> "sa.ColumnElement[bool] | None":
-    names = sorted(needed_names(source))
+def _is_missing(
+    table: RecipientTable, source: Source
+) -> "sa.ColumnElement[bool] | None":
+    names = sorted(needed_names(source) & set(kinds_of(table)))
     return sa.or_(*map(_is_empty, names)) if names else None

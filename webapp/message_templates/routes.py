@@ -15,8 +15,9 @@ from webapp.message_templates.findings import Fix
 from webapp.message_templates.forms import FixForm, MessageTemplateForm
 from webapp.message_templates.models import MessageTemplate
 from webapp.message_templates.rendering import shared_pool
-from webapp.message_templates.source import PART_WORDS
+from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES
 from webapp.operators.access import Scope, actor, requires
+from webapp.recipients.models import RecipientTable
 
 bp = Blueprint("message_templates", __name__)
 MOST = 500
@@ -242,4 +243,12 @@ def _editor(
         findings=findings,
         base_url=previewing.base_url(),
         parts=PART_WORDS,
+        placeholders=_placeholders(table),
     )
+
+
+def _placeholders(table: RecipientTable | None) -> list[tuple[str, str]]:
+    """Return what the buttons of the editor insert: label and text."""
+    names = [column.name for column in table.columns] if table else []
+    names += [*sorted(SYSTEM_NAMES), "url('/')"]
+    return [(name, f"{{{{ {name} }}}}") for name in names]
