@@ -52,7 +52,7 @@ class FakeImap:
         found = re.match(rb"(\S+) (UID )?(\S+)", heard)
         if not found:
             return
-        tag, name = found[1], found[3].decode().strip().upper()
+        tag, name = found[1], found[3].decode("ascii", "replace").strip().upper()
         if name == "AUTHENTICATE" and name not in self.answers:
             line.sendall(b"+ \r\n")
             self.heard.append(reader.readline())  # type: ignore[attr-defined]  # a file

@@ -100,9 +100,7 @@ class Pool:
                 taken = self._take(shelf)
                 if taken is None and not self._may_connect(shelf):
                     if not shelf.changed.wait(until - time.monotonic()):
-                        raise Unreachable(
-                            "The mail server is busy with other requests."
-                        )
+                        raise Busy("The mail server is busy with other requests.")
                     continue
                 shelf.leased += 1
                 shelf.connecting = shelf.connecting or taken is None
