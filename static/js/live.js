@@ -142,8 +142,20 @@ function dress() {
   };
 }
 
+// The hold time runs down by the second; at its end the page asks what became of it.
+function countDown() {
+  const place = document.querySelector("[data-live-hold]");
+  if (!place) return;
+  const left = Math.max(0, Number(place.dataset.liveHold) - 1);
+  const heading = place.querySelector("h3");
+  if (heading) heading.textContent = heading.textContent.replace(/\d+/, left);
+  place.dataset.liveHold = left;
+  if (left === 0) plan(500);
+}
+
 if (root && root.dataset.liveStop !== "stop") {
   dress();
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : plan(0)));
+  setInterval(countDown, 1000);
   plan(root.dataset.liveStatus ? FAST : 700);
 }

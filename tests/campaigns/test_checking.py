@@ -125,7 +125,7 @@ def test_an_edit_during_the_check_wins(desk: Desk) -> None:
 
 def test_a_changed_table_is_said(desk: Desk) -> None:
     campaign = desk.checked()
-    desk.table.version += 1
+    desk.table.rows_version += 1
     db.session.add(recipient_of(desk.table, {"email": "new@example.org"}))
     db.session.commit()
     assert checking.changed_since(campaign) == ["the recipient table"]

@@ -45,7 +45,7 @@ def test_what_was_not_checked_is_not_launched(desk: Desk) -> None:
 
 def test_a_change_after_the_check_is_refused(desk: Desk) -> None:
     desk.checked()
-    desk.table.version += 1
+    desk.table.rows_version += 1
     db.session.commit()
     with pytest.raises(Refused, match="the recipient table"):
         launching.launch(desk.campaign.id, 3)
@@ -75,7 +75,7 @@ def test_a_change_in_the_hold_time_stops_it(desk: Desk) -> None:
     desk.checked()
     launching.launch(desk.campaign.id, 3, 60)
     desk.fresh().hold_until = now() - timedelta(seconds=1)
-    desk.table.version += 1
+    desk.table.rows_version += 1
     db.session.commit()
     launching.launch_due()
     campaign = desk.fresh()

@@ -48,7 +48,7 @@ def test_the_five_steps(client: PageClient, desk: Desk) -> None:
     )
     assert sent.location == place
     page = client.get(place).text
-    assert "Sending begins in" in page
+    assert "Sending begins in 1" in page
     assert "Stop, send nothing" in page
 
 

@@ -5,7 +5,7 @@ row ids, so what the check promised is what the launch does. A suppression that 
 between takes a recipient out; nothing ever puts one in.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from webapp.campaigns.reasons import SKIP_WORDS, SkipClass
 from webapp.core.db import db
 from webapp.core.words import _
 from webapp.recipients.models import Recipient, RecipientTable
-from webapp.suppressions.models import Channel, Suppression
+from webapp.suppressions.models import Reason
+from webapp.suppressions.service import suppressed_keys
 
 BATCH = 1000
 NAME_COLUMNS = ("name", "full_name", "fullname")
@@ -127,7 +128,7 @@ def _batch(audience: Audience, after: int, number: int, limit: int = 0) -> list[
     rows = db.session.execute(query.order_by(Recipient.id).limit(limit or BATCH)).all()
     keys = {row.address_key for row in rows if row.address_key}
     first = _first_of(audience, keys)
-    never = suppressed(keys, audience.table_id)
+    never = suppressed_keys(keys, audience.table_id)
     people = []
     for count, row in enumerate(rows, number + 1):
         skip, words = _verdict(audience, row, first, never)
@@ -150,7 +151,7 @@ def _batch(audience: Audience, after: int, number: int, limit: int = 0) -> list[
 
 
 def _verdict(
-    audience: Audience, row: Any, first: Mapping[str, int], never: Mapping[str, str]
+    audience: Audience, row: Any, first: Mapping[str, int], never: Mapping[str, Reason]
 ) -> tuple[SkipClass | None, str]:
     if row.id in audience.left_out:
         return _skip(SkipClass.LEFT_OUT)
@@ -159,7 +160,8 @@ def _verdict(
     if first.get(row.address_key, row.id) != row.id:
         return _skip(SkipClass.DUPLICATE)
     if row.address_key in never:
-        return SkipClass.SUPPRESSED, never[row.address_key]
+        why = never[row.address_key].value.replace("_", " ")
+        return SkipClass.SUPPRESSED, _("Suppressed: %(why)s", why=why)
     return None, ""
 
 
@@ -185,45 +187,3 @@ def _first_of(audience: Audience, keys: Collection[str]) -> dict[str, int]:
         .order_by(Recipient.id.desc())
     )
     return {key: id_ for key, id_ in rows if id_ not in audience.left_out}
-
-
-def suppressed(keys: Collection[str], table_id: int | None) -> dict[str, str]:
-    """Return those of the addresses that get nothing, with the reason in words."""
-    domains = {key.rpartition("@")[2] for key in keys}
-    rows: Sequence[Any] = db.session.execute(
-        sa.select(
-            Suppression.channel,
-            Suppression.address_key,
-            Suppression.reason,
-            Suppression.created_at,
-        ).where(
-            Suppression.undone_at.is_(None),
-            sa.or_(
-                sa.and_(
-                    Suppression.channel == Channel.EMAIL,
-                    Suppression.address_key.in_(keys),
-                ),
-                sa.and_(
-                    Suppression.channel == Channel.DOMAIN,
-                    Suppression.address_key.in_(domains),
-                ),
-            ),
-            sa.or_(
-                Suppression.recipient_table_id.is_(None),
-                Suppression.recipient_table_id == table_id,
-            ),
-        )
-    ).all()
-    found = {
-        row.address_key: _(
-            "Suppressed: %(why)s on %(day)s",
-            why=row.reason.value.replace("_", " "),
-            day=f"{row.created_at:%Y-%m-%d}",
-        )
-        for row in rows
-    }
-    return {
-        key: found.get(key) or found[key.rpartition("@")[2]]
-        for key in keys
-        if key in found or key.rpartition("@")[2] in found
-    }

@@ -109,7 +109,9 @@ def fingerprint(campaign: Campaign) -> dict[str, Any]:
     template = campaign.message_template
     return {
         "campaign": campaign.version,
-        "recipient_table": [table.id, table.version] if table else [],
+        "recipient_table": [table.id, table.version, table.rows_version]
+        if table
+        else [],
         "message_template": [template.id, template.versions[0].id] if template else [],
         "sender": [sender.id, sender.version] if sender else [],
     }

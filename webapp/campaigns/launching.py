@@ -66,7 +66,7 @@ def launch(
         words=_("%(n)s recipients", n=figure(expected_recipients)),
         message_template_version_id=campaign.message_template.versions[0].id,
         sender_snapshot=snapshot_of(campaign.sender),
-        table_version=campaign.recipient_table.version,
+        table_version=campaign.recipient_table.rows_version,
         total=campaign.check_result["rows"],
         launched_at=at,
         launched_by=moves.actor_name(),

@@ -26,6 +26,7 @@ from webapp.campaigns.states import EDITABLE, WAITING, Status
 from webapp.core import forms
 from webapp.core.http import Page, page_of
 from webapp.core.words import _
+from webapp.message_templates.skeleton import without_images
 from webapp.operators.access import Scope, requires
 
 bp = Blueprint("messages", __name__)
@@ -211,7 +212,7 @@ def preview_frame(campaign_id: int) -> ResponseReturnValue:
 
 def framed(html: str) -> Response:
     """Return a mail's HTML as a document that can do nothing."""
-    answer = Response(html, content_type="text/html; charset=utf-8")
+    answer = Response(without_images(html), content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = FRAME_POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     answer.headers["Referrer-Policy"] = "no-referrer"

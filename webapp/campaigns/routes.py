@@ -48,7 +48,6 @@ def index() -> ResponseReturnValue:
         totals=live.totals([one.id for one in page.items]),
         state=state,
         words=words,
-        states=[one.value for one in State],
         filtered=bool(state or words or request.args.get("cursor")),
     )
 
