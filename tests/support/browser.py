@@ -11,6 +11,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    StorageState,
     sync_playwright,
 )
 
@@ -25,6 +26,8 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 30_000
+# The frame around a mail keeps the mail's images out, on purpose; the browser says so.
+FRAME_POLICY = 'directive: "img-src data:"'
 Theme = Literal["light", "dark"]
 
 
@@ -53,14 +56,16 @@ class Window:
         self.page.on("request", self._foreign)
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        if FRAME_POLICY not in message.text and message.type in {"error", "warning"}:
             self.complaints.append(f"{self.page.url}: {message.text}")
 
     def _error(self, error: Error) -> None:
         self.complaints.append(f"{self.page.url}: {error}")
 
     def _lost(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the page was left
+        left = request.failure == "net::ERR_ABORTED"
+        shut_out = request.failure == "csp" and request.frame.parent_frame is not None
+        if not left and not shut_out:
             self.complaints.append(f"{request.url} was lost: {request.failure}")
 
     def _foreign(self, request: Request) -> None:
@@ -75,10 +80,16 @@ class Window:
 
 @contextmanager
 def window(
-    browser: Browser, origin: str, *, width: int = 1280, theme: Theme = "light"
+    browser: Browser,
+    origin: str,
+    *,
+    width: int = 1280,
+    theme: Theme = "light",
+    signed_in: StorageState | None = None,
 ) -> Iterator[Window]:
-    """Open a window of its own: no cookies, this width, this theme."""
+    """Open a window of this width and theme, with no cookies but those given."""
     context = browser.new_context(
+        storage_state=signed_in,
         viewport={"width": width, "height": 900},
         color_scheme=theme,
         reduced_motion="reduce",

@@ -1,0 +1,119 @@
+"""From an empty directory to mails in triage, in a browser; and how long that takes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, StorageState
+
+from tests.journey.walk import FirstMinute
+from tests.support.browser import Theme, chromium, window
+from tests.support.desk import Desk
+
+MINUTE = 60.0
+PAGES = (
+    "/",
+    "/campaigns",
+    "/campaigns/1",
+    "/campaigns/1/messages/1",
+    "/campaigns/2/recipients",
+    "/campaigns/2/message",
+    "/campaigns/2/preview",
+    "/campaigns/2/check",
+    "/campaigns/2/send",
+    "/campaigns/new",
+    "/triage",
+    "/recipient-tables",
+    "/recipient-tables/1",
+    "/recipient-tables/1/recipients/4",
+    "/message-templates",
+    "/message-templates/1",
+    "/senders",
+    "/senders/1",
+    "/mailboxes",
+    "/suppressions",
+    "/activity",
+    "/account",
+    "/help",
+    "/login",
+    "/nothing-here",
+)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What the walk left: a desk to visit, and what it was like."""
+
+    origin: str
+    signed_in: StorageState
+    seconds: float
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all windows."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def walked(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Walked]:
+    """Walk through the first minute once, from the printed link."""
+    desk = Desk(tmp_path_factory.mktemp("desk") / "data")
+    try:
+        address = desk.address()
+        origin = address.partition("/setup")[0]
+        with window(browser, origin) as one:
+            walk = FirstMinute(one)
+            begun = time.monotonic()
+            walk.set_up(address)
+            walk.check_the_example()
+            walk.send_the_example()
+            walk.see_it_arrive()
+            seconds = time.monotonic() - begun
+            walk.begin_another()
+            signed_in = one.page.context.storage_state()
+            yield Walked(origin, signed_in, seconds, list(one.complaints))
+    finally:
+        desk.end()
+
+
+def test_mails_are_there_within_a_minute(walked: Walked) -> None:
+    print(f"\nfrom the link to the mails in {walked.seconds:.1f} s")  # noqa: T201 - the measurement
+    assert walked.seconds < MINUTE
+
+
+def test_no_page_of_the_walk_complained(walked: Walked) -> None:
+    assert walked.complaints == []
+
+
+def test_the_first_steps_are_ticked_by_what_happened(
+    browser: Browser, walked: Walked
+) -> None:
+    with window(browser, walked.origin, signed_in=walked.signed_in) as one:
+        one.page.goto(walked.origin)
+        done = one.page.locator(".todo .is-done")
+        assert done.all_inner_texts() != []
+        assert "Done, 8 messages" in done.first.inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_is_well(
+    browser: Browser, walked: Walked, width: int, theme: Theme
+) -> None:
+    with window(
+        browser, walked.origin, width=width, theme=theme, signed_in=walked.signed_in
+    ) as one:
+        for path in PAGES:
+            answer = one.page.goto(walked.origin + path)
+            assert answer is not None
+            expected = 404 if path == "/nothing-here" else 200
+            assert answer.status == expected, path
+            assert one.overflow() <= 0, f"{path} is too wide"
+        ours = [line for line in one.complaints if "/nothing-here" not in line]
+        assert ours == []
