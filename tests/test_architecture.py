@@ -71,6 +71,13 @@ def test_every_api_view_is_described(app: Flask) -> None:
             assert view.__doc__, path
 
 
+def test_every_api_view_that_creates_may_be_repeated(app: Flask) -> None:
+    for path, view in rules(app):
+        what = getattr(view, "operation", None)
+        if path.startswith(API) and what is not None and what.status == 201:
+            assert getattr(view, "idempotent", False), path
+
+
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
 def test_no_page_template_has_inline_code_or_style(path: Path) -> None:
     text = path.read_text()

@@ -19,6 +19,7 @@ from webapp.core.db import db
 from webapp.mailboxes.models import Mailbox
 from webapp.operators import passwords, service
 from webapp.operators.models import ApiToken, Operator, Role
+from webapp.recipients.models import RecipientTable
 
 ROOT = Path(__file__).resolve().parent.parent
 ADA = ["operator", "create", "--name", "Ada", "--email", "ada@example.org"]
@@ -114,6 +115,46 @@ def test_launch_refuses_what_was_not_checked(run: Any) -> None:
     assert result.exit_code == 1
     db.session.refresh(campaign)
     assert campaign.state is State.DRAFT
+
+
+PEOPLE = "email,first name\nada@example.org,Ada\nivo@example.org,Ivo\n"
+
+
+def people(tmp_path: Path, text: str = PEOPLE) -> Path:
+    path = tmp_path / "people.csv"
+    path.write_text(text)
+    return path
+
+
+def test_import_a_file_into_a_new_table(run: Any, tmp_path: Path) -> None:
+    result = run("import-csv", "Members", people(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    assert "2 rows read: 2 added" in result.stdout
+    table = db.session.scalar(sa.select(RecipientTable))
+    assert table is not None
+    assert (table.name, table.recipients_count) == ("Members", 2)
+
+
+def test_import_again_updates_by_key_and_names_bad_rows(
+    run: Any, tmp_path: Path
+) -> None:
+    run("import-csv", "Members", people(tmp_path))
+    changed = PEOPLE.replace("Ada", "Ada L.") + "no address,Bob\n"
+    path = people(tmp_path, changed)
+    result = run("import-csv", "Members", path, "--update", "email")
+    assert "0 added, 1 updated, 1 unchanged, 1 rejected" in result.stdout
+    assert result.stderr.startswith("row 4:")
+
+
+@pytest.mark.parametrize("content", ["", "\x00\x01\x02"])
+def test_a_file_that_is_no_table_is_refused(
+    run: Any, tmp_path: Path, content: str
+) -> None:
+    result = run("import-csv", "Members", people(tmp_path, content))
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert run("import-csv", "77", people(tmp_path)).exit_code == 1
+    assert run("import-csv", "Members", tmp_path / "not-there.csv").exit_code == 2
 
 
 def flask(

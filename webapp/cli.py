@@ -9,12 +9,13 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 import sqlalchemy as sa
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 import config
 from webapp.campaigns import launching, live
@@ -22,10 +23,16 @@ from webapp.campaigns import service as campaigns
 from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.core.errors import DomainError, Invalid
+from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.operators import service, tokens
 from webapp.operators.models import Operator, Role
 from webapp.practice import kit
+from webapp.recipients import import_run
+from webapp.recipients import import_service as imports
+from webapp.recipients import service as recipients
+from webapp.recipients.models import ImportMode, ImportState, RecipientTable
+
+REJECTS_SHOWN = 20
 
 
 class Command(click.Command):
@@ -73,6 +80,7 @@ GROUPS = (
 
 def init_app(app: Flask) -> None:
     """Add the commands to an application."""
+    app.cli.add_command(import_csv)
     for group in GROUPS:
         app.cli.add_command(group)
 
@@ -204,6 +212,41 @@ def practice_kit(email: str) -> None:
     """Lay out the example and the practice mailbox, as set-up does for an operator."""
     kit.create(service.by_email(email))
     click.echo("The example and the practice mailbox are there.")
+
+
+@click.command("import-csv", cls=Command)
+@click.argument("table")
+@click.argument("file", type=click.File("rb"))
+@click.option("--update", "key", help="Column that tells which row is which.")
+@with_appcontext
+def import_csv(table: str, file: IO[bytes], key: str | None) -> None:
+    """Import FILE into the recipient table TABLE (name or id); a new name makes one.
+
+    Good rows go in, bad ones are named with their row number and the reason.
+    """
+    found = _table(table)
+    mode = ImportMode.UPDATE if key else ImportMode.ADD
+    made = imports.upload(found.id, file, Path(file.name).name, {})
+    imports.prepare(made.id, made.mapping, mode, key or "")
+    imports.start(made.id, as_job=False)
+    import_run.work(made.id)
+    done = imports.get(made.id)
+    for reject in imports.rejects_after(done.id, 0, REJECTS_SHOWN):
+        click.echo(f"row {reject.row_number}: {reject.reason}", err=True)
+    if done.state is not ImportState.FINISHED:
+        raise Refused(f"{done.words} {done.added} rows are in.")
+    click.echo(
+        f"{done.rows_read} rows read: {done.added} added, {done.updated} updated, "
+        f"{done.unchanged} unchanged, {done.rejected} rejected."
+    )
+
+
+def _table(name: str) -> RecipientTable:
+    if name.isdigit():
+        return recipients.get(int(name))
+    same = recipients.all_tables().where(RecipientTable.name == name)
+    found: RecipientTable | None = db.session.scalar(same)
+    return found or recipients.create(name, [])
 
 
 @database_group.command("upgrade")

@@ -12,6 +12,7 @@ from webapp.mailboxes.forms import MailboxForm
 from webapp.mailboxes.in_words import in_words
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.operators.access import Scope, requires
+from webapp.operators.idempotency import idempotent
 
 bp = Blueprint("mailboxes_api", __name__, url_prefix="/api/v1")
 
@@ -53,6 +54,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/mailboxes")
 @requires(Scope.MANAGE)
 @operation(body=MailboxForm, answer=MAILBOX, status=201)
+@idempotent
 def create() -> ResponseReturnValue:
     """Connect a mailbox; `uri` may stand for the other fields."""
     form = forms.from_json(MailboxForm)

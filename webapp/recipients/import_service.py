@@ -242,8 +242,8 @@ def check(import_id: int) -> RecipientImport:
     return _set_off(_waiting(import_id), ImportState.CHECKING)
 
 
-def start(import_id: int) -> RecipientImport:
-    """Import the good rows, as a job.
+def start(import_id: int, *, as_job: bool = True) -> RecipientImport:
+    """Import the good rows, as a job, or leave it to the caller to do it at once.
 
     Raises
     ------
@@ -263,7 +263,7 @@ def start(import_id: int) -> RecipientImport:
             for place, target in found.mapping.items()
         }
     audit.record("recipients.import", "recipient_import", found.id, found.file_name)
-    return _set_off(found, ImportState.RUNNING)
+    return _set_off(found, ImportState.RUNNING, as_job=as_job)
 
 
 def stop(import_id: int) -> RecipientImport:
@@ -305,7 +305,9 @@ def _waiting(import_id: int) -> RecipientImport:
     return found
 
 
-def _set_off(found: RecipientImport, state: ImportState) -> RecipientImport:
+def _set_off(
+    found: RecipientImport, state: ImportState, *, as_job: bool = True
+) -> RecipientImport:
     """Commit, wake a worker, and go back to where it was if there is no queue."""
     before = found.state
     found.state, found.words, found.stop_asked = state, "", False
@@ -316,6 +318,8 @@ def _set_off(found: RecipientImport, state: ImportState) -> RecipientImport:
         sa.delete(ImportReject).where(ImportReject.import_id == found.id)
     )
     db.session.commit()
+    if not as_job:
+        return found
     try:
         enqueue(service.IMPORT_JOB, found.id)
     except Unavailable:
