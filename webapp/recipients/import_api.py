@@ -11,7 +11,7 @@ from webapp.core.errors import Invalid, Unavailable
 from webapp.core.openapi import operation
 from webapp.operators.access import Scope, requires
 from webapp.operators.idempotency import idempotent
-from webapp.recipients import exports, import_service
+from webapp.recipients import exports, import_plan, import_service
 from webapp.recipients.csv_files import LARGEST_FILE
 from webapp.recipients.import_forms import ImportForm
 from webapp.recipients.models import ImportMode, RecipientImport
@@ -138,7 +138,7 @@ def rejects(import_id: int) -> ResponseReturnValue:
 
 def rejects_response(found: RecipientImport) -> Response:
     """Return the rows that were left out, as CSV."""
-    names = import_service.headings_of(found)
+    names = import_plan.headings_of(found)
     answer = Response(
         stream_with_context(exports.reject_lines(found.id, names)),
         content_type="text/csv; charset=utf-8",
@@ -171,7 +171,7 @@ def _by_number(found: RecipientImport, text: str) -> dict[str, str]:
     ):
         words = 'The mapping is a JSON object: {"heading": "column"}.'
         raise Invalid(words, {"mapping": [words]})
-    names = import_service.headings_of(found)
+    names = import_plan.headings_of(found)
     unknown = [
         f"The file has no heading “{name}”." for name in given if name not in names
     ]

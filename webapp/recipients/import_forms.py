@@ -3,7 +3,7 @@
 from typing import Any
 
 from wtforms import BooleanField, FileField, SelectField, StringField
-from wtforms.validators import Length
+from wtforms.validators import InputRequired, Length
 
 from webapp.core import forms
 from webapp.core.forms import PostForm
@@ -79,4 +79,38 @@ class ImportForm(LayoutForm):
     )
     check_only = BooleanField(
         _l("Check only"), description=_l("Count what would happen; import nothing.")
+    )
+
+
+class NewTableForm(LayoutForm):
+    """A new table from a file."""
+
+    name = StringField(
+        _l("Name of the new table"),
+        [InputRequired(_l("Give the table a name.")), Length(max=200)],
+    )
+
+
+class ColumnsForm(PostForm):
+    """What happens to the rows, once the columns are chosen."""
+
+    mode = SelectField(
+        _l("Rows that are there already"),
+        choices=forms.choices(
+            *((mode.value, words) for mode, words in MODE_WORDS.items())
+        ),
+        default=ImportMode.ADD.value,
+    )
+    key_column = StringField(
+        _l("Key"),
+        [Length(max=LONGEST_NAME)],
+        description=_l(
+            "To change rows: the column by which they are found again, the address "
+            "when empty. An empty cell of the file changes nothing."
+        ),
+    )
+    typed_name = StringField(
+        _l("Name of the table"),
+        [Length(max=200)],
+        description=_l("Only to replace all rows: type the name of the table."),
     )

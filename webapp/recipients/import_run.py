@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.core.errors import DomainError
-from webapp.recipients import import_service, service
+from webapp.recipients import import_plan, import_service, service
 from webapp.recipients.csv_files import FileProblem, read_rows
 from webapp.recipients.import_batch import Batch, Verdict, sort_out, write
 from webapp.recipients.mapping import Plan
@@ -105,10 +105,10 @@ def work(import_id: int) -> None:
 def _work(import_id: int, run: uuid.UUID) -> None:
     found = import_service.get(import_id)
     writing = found.state is ImportState.RUNNING
-    plan, mode = import_service.plan_of(found), found.mode
+    plan, mode = import_plan.plan_of(found), found.mode
     table_id, key = found.recipient_table_id, found.key_column
     done, total = found.rows_read, found.rows_total
-    file, layout = import_service.file_of(found), import_service.layout_of(found)
+    file, layout = import_plan.file_of(found), import_plan.layout_of(found)
     db.session.rollback()
     if writing and total is None:
         _scan(import_id, run, read_rows(file, layout))

@@ -15,18 +15,13 @@ from webapp.core.errors import Invalid, NotFound, Refused, Unavailable
 from webapp.core.queue import enqueue
 from webapp.operators import audit
 from webapp.recipients import service
-from webapp.recipients.columns import ADDRESS_KINDS
-from webapp.recipients.csv_files import (
-    DELIMITERS,
-    ENCODINGS,
-    FileProblem,
-    Inspector,
-    Layout,
-    first_rows,
-    headings,
+from webapp.recipients.csv_files import DELIMITERS, ENCODINGS, FileProblem, Inspector
+from webapp.recipients.import_plan import (
+    plan_of,
+    problems_of,
+    sample_of,
+    suggested_mapping,
 )
-from webapp.recipients.kinds import ColumnKind, ColumnSpec
-from webapp.recipients.mapping import Plan, guess_targets, new_column
 from webapp.recipients.models import (
     ImportMode,
     ImportReject,
@@ -34,7 +29,6 @@ from webapp.recipients.models import (
     RecipientImport,
 )
 
-LEFT_OUT = ""
 AT_WORK = frozenset({ImportState.CHECKING, ImportState.RUNNING})
 COUNTERS = (
     "rows_read",
@@ -105,26 +99,6 @@ def upload(
     return found
 
 
-def file_of(found: RecipientImport) -> blobs.BlobFile:
-    """Return the file as one to read."""
-    return blobs.BlobFile(found.file_sha256, found.file_size)
-
-
-def layout_of(found: RecipientImport) -> Layout:
-    """Return how the file is read."""
-    return Layout(found.encoding, found.delimiter, found.has_header)
-
-
-def headings_of(found: RecipientImport) -> list[str]:
-    """Return the headings of the file."""
-    return headings(file_of(found), layout_of(found))
-
-
-def sample_of(found: RecipientImport, count: int = 5) -> list[list[str]]:
-    """Return the first rows of the file."""
-    return first_rows(file_of(found), layout_of(found), count)
-
-
 def change_layout(import_id: int, layout: Mapping[str, Any]) -> RecipientImport:
     """Read the file in another way, and suggest where its columns go.
 
@@ -141,51 +115,6 @@ def change_layout(import_id: int, layout: Mapping[str, Any]) -> RecipientImport:
     found.state, found.rows_total = ImportState.UPLOADED, None
     db.session.commit()
     return found
-
-
-def suggested_mapping(found: RecipientImport) -> dict[str, Any]:
-    """Return where each column of the file goes: what is known by name, the rest new.
-
-    In a table that has columns already, unknown ones are left out.
-    """
-    columns = service.specs(service.get(found.recipient_table_id))
-    names, sample = headings_of(found), sample_of(found)
-    known = guess_targets(names, columns)
-    mapping: dict[str, Any] = {}
-    taken = [column.name for column in columns]
-    for place, heading in enumerate(names):
-        if place in known:
-            mapping[str(place)] = known[place]
-            continue
-        mapping[str(place)] = LEFT_OUT
-        if not columns:
-            values = [row[place] for row in sample if place < len(row)]
-            spec = new_column(heading, values, taken)
-            taken.append(spec.name)
-            mapping[str(place)] = {
-                "new": spec.name,
-                "kind": spec.kind,
-                "label": heading,
-            }
-    return mapping
-
-
-def plan_of(found: RecipientImport) -> Plan:
-    """Return what the import does with each row."""
-    table = service.get(found.recipient_table_id)
-    columns = service.specs(table)
-    targets: dict[int, str] = {}
-    for place, target in found.mapping.items():
-        if isinstance(target, dict):
-            kind = ColumnKind(target.get("kind", "text"))
-            columns.append(ColumnSpec(target["new"], kind, target.get("label", "")))
-            targets[int(place)] = target["new"]
-        elif target:
-            targets[int(place)] = target
-    address = table.address_column or next(
-        (spec.name for spec in columns if spec.kind in ADDRESS_KINDS), ""
-    )
-    return Plan(tuple(columns), address, targets, tuple(headings_of(found)))
 
 
 def prepare(
@@ -218,20 +147,21 @@ def prepare(
     found.mapping = dict(mapping)
     found.mode, found.key_column = mode, key_column
     plan = plan_of(found)
-    wrong = _mapping_problems(plan)
-    if mode is not ImportMode.UPDATE:
-        wrong += _missing(plan)
-        found.key_column = ""
-    else:
+    if mode is ImportMode.UPDATE:
         found.key_column = key_column or plan.address_column
-        wrong += _key_problems(plan, found.key_column)
+    wrong = problems_of(plan, mode, found.key_column)
     fields = {"mapping": wrong} if wrong else {}
     if mode is ImportMode.REPLACE and typed_name not in {None, table.name}:
         fields["typed_name"] = ["This is not the name of the table."]
     if fields:
         db.session.rollback()
         raise Invalid("The import cannot begin like this.", fields)
-    service.checked_columns(plan.columns, table.address_column)
+    try:
+        service.checked_columns(plan.columns, table.address_column)
+    except Invalid as error:
+        db.session.rollback()
+        lines = [line for lines in error.fields.values() for line in lines]
+        raise Invalid(error.words, {"mapping": lines}) from error
     found.state, found.rows_total = ImportState.UPLOADED, None
     db.session.commit()
     return found
@@ -253,15 +183,11 @@ def start(import_id: int, *, as_job: bool = True) -> RecipientImport:
         If the queue does not answer; then nothing has changed.
     """
     found = _waiting(import_id)
-    new = plan_of(found).columns[
-        len(service.specs(service.get(found.recipient_table_id))) :
-    ]
+    table, plan = service.get(found.recipient_table_id), plan_of(found)
+    new = plan.columns[len(table.columns) :]
     if new:
-        service.add_columns(service.get(found.recipient_table_id), new)
-        found.mapping = {
-            place: target["new"] if isinstance(target, dict) else target
-            for place, target in found.mapping.items()
-        }
+        service.add_columns(table, new)
+        found.mapping = {str(place): name for place, name in plan.targets.items()}
     audit.record("recipients.import", "recipient_import", found.id, found.file_name)
     return _set_off(found, ImportState.RUNNING, as_job=as_job)
 
@@ -272,6 +198,20 @@ def stop(import_id: int) -> RecipientImport:
     if found.state in AT_WORK:
         found.stop_asked = True
         db.session.commit()
+    return found
+
+
+def back_to_columns(import_id: int) -> RecipientImport:
+    """Choose the columns again after a check.
+
+    Raises
+    ------
+    Refused
+        If the import is at work or over.
+    """
+    found = _waiting(import_id)
+    found.state = ImportState.UPLOADED
+    db.session.commit()
     return found
 
 
@@ -350,38 +290,3 @@ def _lay_out(found: RecipientImport, layout: Mapping[str, Any]) -> None:
         )
         db.session.rollback()
         raise Invalid(words, {"file": [words]}) from error
-
-
-def _mapping_problems(plan: Plan) -> list[str]:
-    names = {column.name for column in plan.columns}
-    wrong = [
-        f"The table has no column “{name}”."
-        for name in plan.targets.values()
-        if name not in names
-    ]
-    used = list(plan.targets.values())
-    twice = sorted({name for name in used if used.count(name) > 1})
-    wrong += [f"Two columns of the file go to “{name}”." for name in twice]
-    if not used:
-        wrong.append("All columns of the file are left out.")
-    if any(place >= len(plan.headings) for place in plan.targets):
-        wrong.append("The file has fewer columns.")
-    return wrong
-
-
-def _missing(plan: Plan) -> list[str]:
-    used = set(plan.targets.values())
-    return [
-        f"“{column.name}” is required, but no column of the file goes there."
-        for column in plan.columns
-        if column.required and column.name not in used
-    ]
-
-
-def _key_problems(plan: Plan, key_column: str) -> list[str]:
-    keys = {column.name for column in plan.columns if column.unique}
-    if key_column not in keys | {plan.address_column}:
-        return ["Rows are found again by the address or by a unique column."]
-    if key_column not in plan.targets.values():
-        return [f"No column of the file goes to “{key_column}”, the key."]
-    return []

@@ -192,6 +192,14 @@ def delete(table_id: int, typed_name: str | None = None) -> RecipientTable:
     return table
 
 
+def discard_empty(table_id: int) -> None:
+    """Forget a table that was made for a file which then was none."""
+    table = get(table_id)
+    if not table.recipients_count and not table.columns:
+        db.session.delete(table)
+        db.session.commit()
+
+
 def restore(table_id: int) -> RecipientTable:
     """Take the deletion of a table back.
 
