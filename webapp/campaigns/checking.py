@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from webapp.campaigns import moves
-from webapp.campaigns.audience import Person, audience_of, batches
+from webapp.campaigns.audience import Audience, Person, audience_of, batches
 from webapp.campaigns.letters import (
     Row,
     Stationery,
@@ -33,6 +33,7 @@ from webapp.core.words import _
 from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
 SHOWN_ROWS = 200
+UNUSED = "V02"
 PROBLEM_ADDRESSES = frozenset({SkipClass.BAD_ADDRESS, SkipClass.NO_ADDRESS})
 
 
@@ -165,7 +166,7 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
         db.session.rollback()
     people = batches(audience)
     with RenderPool() as pool:
-        tally.findings = _lint(stationery, audience.columns, pool)
+        tally.findings = _lint(stationery, audience, pool)
         while True:
             with reading():
                 batch = next(people, None)
@@ -178,10 +179,15 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
 
 
 def _lint(
-    stationery: Stationery, columns: Sequence[str], pool: RenderPool
+    stationery: Stationery, audience: Audience, pool: RenderPool
 ) -> list[dict[str, Any]]:
-    """Return what the linter says about the message template, without its fixes."""
+    """Return what the linter says about the message template, without its fixes.
+
+    That the column of addresses is not written in the message is no finding.
+    """
     assert stationery.source is not None
+    columns = audience.columns
+    address = f"“{audience.address_column}”"
     return [
         {
             "code": found.code,
@@ -191,6 +197,7 @@ def _lint(
             "line": found.line,
         }
         for found in pool.check(stationery.source, columns, stationery.base_url)
+        if not (found.code == UNUSED and address in found.message)
     ]
 
 
@@ -252,6 +259,7 @@ def _still_wanted(campaign_id: int, version: int, done: int) -> bool:
 
 def _result(tally: Tally, blocking: list[str]) -> dict[str, Any]:
     found = asdict(tally)
+    found["problem_rows"].sort(key=lambda row: row["row"])
     skipped, rows = found.pop("skipped"), found.pop("skipped_rows")
     return {
         **found,

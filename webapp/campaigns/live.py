@@ -63,6 +63,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         at=at,
         counts=_counts(campaign.id),
         planned=campaign.total,
+        planned_skipped=campaign.total - campaign.check_result.get("recipients", 0),
         prepared=campaign.prepared_at is not None,
         failures=_failures(campaign.id),
         finished_by_age=_finished_by_age(campaign.id) if sending else {},
@@ -77,7 +78,8 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
     """Return what the live page shows."""
     numbers = counted(campaign)
     status = progress.status(numbers)
-    counts, total = status["counts"], status["total"] or 1
+    counts = status["counts"]
+    wanted = status["total"] - counts["skipped"] or 1
     eta = status["eta_seconds"]
     moving = campaign.state in IN_MOTION
     hold = campaign.hold_until if campaign.state == State.HOLDING else None
@@ -88,8 +90,8 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         elapsed=progress.elapsed(numbers),
         done=sum(counts[one.value] for one in FINAL),
         bar=(
-            round(counts["sent"] * 100 / total, 2),
-            round(counts["failed"] * 100 / total, 2),
+            round(counts["sent"] * 100 / wanted, 2),
+            round(counts["failed"] * 100 / wanted, 2),
         ),
         failures=[{**one, "advice": _advice(one)} for one in status["failures"]],
         retryable=sum(

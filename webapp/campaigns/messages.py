@@ -216,6 +216,8 @@ _OUTCOMES: dict[str, tuple[str, str]] = {
     "": ("sending", "send"),
 }
 _EVENTS: dict[str, tuple[str, str]] = {
+    "rendered": ("pending", "template"),
+    "failed": ("failed", "failed"),
     "bounced": ("failed", "bounce"),
     "complained": ("failed", "alert"),
     "replied": ("accent", "reply"),
@@ -228,9 +230,16 @@ _EVENTS: dict[str, tuple[str, str]] = {
 
 def timeline(message: Message) -> list[Line]:
     """Return what happened to a message, in order."""
+    attempts = attempts_of(message)
+    shown = {one.id.hex for one in attempts}
     lines = [_queued(message)]
-    lines += [_attempt_line(one) for one in attempts_of(message)]
-    lines += [_event_line(one) for one in events_of(message)]
+    lines += [_attempt_line(one) for one in attempts]
+    # What an attempt says with the server's own words needs no second line.
+    lines += [
+        _event_line(one)
+        for one in events_of(message)
+        if not shown.intersection(one.dedupe_key.split(":"))
+    ]
     lines.sort(key=lambda line: line.at)
     return lines
 
@@ -264,6 +273,8 @@ def _attempt_line(attempt: Attempt) -> Line:
 
 def _event_line(event: Event) -> Line:
     titles = {
+        "rendered": _("Rendered"),
+        "failed": _("Failed"),
         "bounced": _("Bounce received"),
         "complained": _("Marked as spam by the recipient"),
         "replied": _("Reply received"),

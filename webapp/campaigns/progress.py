@@ -36,8 +36,9 @@ class Counted:
 
     Attributes
     ----------
-    planned
-        Rows that the launch will write, as far as it is known.
+    planned, planned_skipped
+        Rows that the launch will write, and how many of them skipped, as far as it is
+        known.
     prepared
         Whether the launch has written all of them.
     failures
@@ -51,6 +52,7 @@ class Counted:
     at: datetime
     counts: Mapping[Status, int]
     planned: int = 0
+    planned_skipped: int = 0
     prepared: bool = True
     failures: Sequence[tuple[str, int]] = ()
     finished_by_age: Mapping[int, int] = field(default_factory=dict)
@@ -77,7 +79,10 @@ def status(counted: Counted) -> dict[str, Any]:
     """
     counts = {one.value: counted.counts.get(one, 0) for one in Status}
     if not counted.prepared and counted.state in BEFORE_ROWS:
-        counts["pending"] += max(0, counted.planned - sum(counts.values()))
+        left = max(0, counted.planned - sum(counts.values()))
+        skipped = min(left, max(0, counted.planned_skipped - counts["skipped"]))
+        counts["skipped"] += skipped
+        counts["pending"] += left - skipped
     total = sum(counts.values())
     final = sum(counts[one.value] for one in FINAL)
     rate, limited_by = _rate(counted)
