@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint format test migration system
+.PHONY: help run screenshots lint format test migration system
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(VENV)/stamp-dev: requirements.txt requirements-dev.txt | $(BIN)/pip
 
 run: $(VENV)/stamp-run ## run all of Postroom here; one Ctrl-C stops it
 	@exec $(BIN)/python serve.py
+
+screenshots: $(VENV)/stamp-dev ## take the pictures of docs/img anew
+	$(BIN)/python -m tests.journey.screenshots
 
 lint: $(VENV)/stamp-dev ## check style, types, the order of imports and the page templates
 	$(BIN)/ruff check .
