@@ -49,7 +49,7 @@ def test_the_five_steps(client: PageClient, desk: Desk) -> None:
     assert sent.location == place
     page = client.get(place).text
     assert "Sending begins in 1" in page
-    assert "Stop, send nothing" in page
+    assert "Stop</button>" in page
 
 
 def test_the_first_step_again_with_what_is_wrong(
