@@ -294,3 +294,13 @@ def test_hostile_names_are_text(client: PageClient, make_desk: MakeDesk) -> None
         page = client.get(f"/campaigns/{desk.campaign.id}{path}").text
         assert "<img" not in page
         assert "[U+202E]" in page
+
+
+def test_what_changed_last_comes_first_while_it_sends(
+    client: PageClient, desk: Desk
+) -> None:
+    place = f"/campaigns/{desk.launched().id}"
+    desk.set(1, Status.SENT)
+    newest, rows = client.get(place).text, client.get(f"{place}?order=rows").text
+    assert newest.index(">Zoë<") < newest.index(">Ada<")
+    assert rows.index(">Ada<") < rows.index(">Zoë<")

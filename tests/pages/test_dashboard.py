@@ -228,3 +228,19 @@ def test_first_steps_can_be_hidden_and_brought_back(client: PageClient) -> None:
     assert "Hide this list" not in page
     client.submit("/first-steps/show")
     assert "Hide this list" in client.get("/").text
+
+
+def test_the_live_piece_is_the_same_as_on_the_page(client: PageClient) -> None:
+    messages(campaign(State.SENDING, total=2), sent=1, pending=1)
+    fragment = client.get("/?fragment=now").text
+    assert "<html" not in fragment
+    for name in ("attention", "running", "mailboxes"):
+        assert f'id="{name}"' in fragment
+    running = fragment[fragment.index('<div id="running"') :].split("</section>")[0]
+    page = client.get("/").text
+    assert [line.strip() for line in running.splitlines()] == [
+        line.strip()
+        for line in page[page.index('<div id="running"') :]
+        .split("</section>")[0]
+        .splitlines()
+    ]

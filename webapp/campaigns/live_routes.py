@@ -22,9 +22,9 @@ from webapp.campaigns import launching, live, messages, report, service, steerin
 from webapp.campaigns.forms import ResolveForm
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.routes import bp as steps
-from webapp.campaigns.states import EDITABLE, WAITING, Status
+from webapp.campaigns.states import EDITABLE, OVER, WAITING, Status
 from webapp.core import forms
-from webapp.core.http import Page, page_of
+from webapp.core.http import DEFAULT_LIMIT, Page, page_of
 from webapp.core.words import _
 from webapp.message_templates.skeleton import without_images
 from webapp.operators.access import Scope, requires
@@ -59,7 +59,11 @@ def _live_page(campaign: Campaign, fragment: str) -> dict[str, Any]:
     status, reason = args.get("status", ""), args.get("class", "")
     words = args.get("q", "").strip()
     page = Page([], None)
-    if fragment in {"all", "messages"}:
+    plain = not (status or reason or words or args.get("cursor") or args.get("order"))
+    newest = plain and campaign.state not in OVER
+    if fragment in {"all", "messages"} and newest:
+        page = Page(messages.latest(campaign.id, DEFAULT_LIMIT), None)
+    elif fragment in {"all", "messages"}:
         query, key = messages.listing(campaign.id, status, reason, words)
         page = page_of(query, key, descending=False)
     return {
@@ -70,6 +74,8 @@ def _live_page(campaign: Campaign, fragment: str) -> dict[str, Any]:
         "reason": reason,
         "words": words,
         "cursor": args.get("cursor", ""),
+        "newest": newest,
+        "order": args.get("order", ""),
     }
 
 

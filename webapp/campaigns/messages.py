@@ -71,6 +71,13 @@ def listing(
     return query, Message.recipient_id
 
 
+def latest(campaign_id: int, limit: int) -> Sequence[Message]:
+    """Return the messages of a campaign that changed last, the newest first."""
+    query = sa.select(Message).where(Message.campaign_id == campaign_id)
+    order = (Message.updated_at.desc(), Message.id.desc())
+    return db.session.scalars(query.order_by(*order).limit(limit)).all()
+
+
 def _like(words: str) -> Any:
     """Return the condition for a search: exact for an address, else a part of one."""
     try:

@@ -104,7 +104,7 @@ class Message(Base):
     __table_args__ = (
         sa.UniqueConstraint("campaign_id", "recipient_id"),
         sa.Index("ix_message_campaign_status", "campaign_id", "status", "id"),
-        sa.Index("ix_message_campaign_sent", "campaign_id", "sent_at"),
+        sa.Index("ix_message_campaign_changed", "campaign_id", "updated_at"),
         sa.Index("ix_message_due", "status", "due_at"),
         sa.Index("ix_message_worker", "worker_id", "status"),
         sa.Index("ix_message_address", "address_key"),

@@ -232,8 +232,18 @@ def _domain_error(error: DomainError) -> ResponseReturnValue:
 
 
 def _csrf_error(error: CSRFError) -> ResponseReturnValue:
-    """Say that the session ended, and give the posted text back to be copied."""
     del error
+    return session_ended()
+
+
+def session_ended() -> ResponseReturnValue:
+    """Say that the session ended, and give the posted text back to be copied.
+
+    Raises
+    ------
+    RequestEntityTooLarge
+        If the body is larger than what anybody may send.
+    """
     words = "Your session ended before this was saved. Your text is below."
     if wants_json():
         return _answer(400, "Session ended", words)

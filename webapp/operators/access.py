@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound as HttpNotFound
 
 from webapp.core.errors import Forbidden, Unauthenticated
-from webapp.core.http import API, wants_json
+from webapp.core.http import API, session_ended, wants_json
 from webapp.operators import sessions, tokens
 from webapp.operators.models import Operator, Role
 
@@ -151,5 +151,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
             if request.path.startswith(API)
             else "Please sign in."
         )
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    if request.method != "GET":
+        return session_ended()
+    wanted = request.full_path.rstrip("?")
     return redirect(url_for("operators.sign_in", next=wanted), 303)

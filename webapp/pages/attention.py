@@ -86,7 +86,10 @@ def _paused() -> Iterator[Attention]:
                 waiting=figure(waiting),
             ),
             (
-                (_("See the campaign"), f"/campaigns/{campaign.id}"),
+                (
+                    _("See the campaign"),
+                    url_for("campaigns.show", campaign_id=campaign.id),
+                ),
                 (_("Senders"), url_for("senders.index")),
             ),
         )
@@ -116,7 +119,7 @@ def _unknown() -> Iterator[Attention]:
                 "sent again unless you say so.",
                 n=figure(number),
             ),
-            ((_("Decide"), f"/campaigns/{campaign_id}"),),
+            ((_("Decide"), url_for("campaigns.show", campaign_id=campaign_id)),),
         )
 
 

@@ -13,14 +13,13 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import service as campaigns
 from webapp.core import forms
 from webapp.core.db import db
 from webapp.core.errors import Forbidden, Invalid
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators import sessions, setup
-from webapp.operators.access import Scope, actor, public, requires
+from webapp.operators.access import Scope, public, requires
 from webapp.operators.forms import SetupForm
 from webapp.pages import attention, checklist, glossary, health, overview, service
 
@@ -34,24 +33,21 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 def dashboard() -> ResponseReturnValue:
     """Show what is wrong, what is running, and what is next."""
     steps = [] if service.is_checklist_hidden() else checklist.steps()
+    now = {
+        "attention": attention.everything(),
+        "running": overview.running(),
+        "mailboxes": overview.unread(),
+        "steps": steps,
+        "done": sum(1 for step in steps if step.done),
+    }
+    if request.args.get("fragment") == "now":
+        return render_template("pages/now.html", **now)
     return render_template(
         "pages/dashboard.html",
-        attention=attention.everything(),
-        running=overview.running(),
         chart=overview.last_days(),
         reasons=overview.why_failed(),
-        mailboxes=overview.unread(),
-        steps=steps,
-        done=sum(1 for step in steps if step.done),
+        **now,
     )
-
-
-@bp.post("/example")
-@requires(Scope.WRITE)
-def send_example() -> ResponseReturnValue:
-    """Open the check of the example campaign."""
-    campaign = campaigns.example_campaign(actor().operator)
-    return redirect(f"/campaigns/{campaign.id}/check", 303)
 
 
 @bp.post("/first-steps/hide")

@@ -5,7 +5,7 @@ an address has its domain in A-labels. What fits no reading is a `CellProblem` w
 reason; nothing is guessed.
 """
 
-import unicodedata
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -19,6 +19,9 @@ from webapp.suppressions.keys import phone_key
 
 Cell: TypeAlias = str | int | float | bool
 
+# Unicode Cc and Cs, without the tab; a class is ten times as quick as looking each up.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST_TEXT = 4_000
 LONGEST_CELL = 32 * 1024
 LONGEST_URL = 2_048
@@ -90,19 +93,11 @@ def as_text(raw: object) -> str:
     return raw
 
 
-def _control(text: str, allowed: str = "") -> bool:
-    """Say whether there is a character that no text has (Unicode Cc, Cs)."""
-    return any(
-        unicodedata.category(char) in {"Cc", "Cs"} and char not in allowed
-        for char in text
-    )
-
-
 def _text(text: str) -> str:
     text = text.strip()
     if "\n" in text or "\r" in text:
         raise CellProblem("Has line breaks; make this a long text column")
-    if _control(text, "\t"):
+    if _CONTROL.search(text):
         raise CellProblem("Has control characters")
     if len(text) > LONGEST_TEXT:
         raise CellProblem("Longer than 4 000 characters; make this a long text column")
@@ -111,7 +106,7 @@ def _text(text: str) -> str:
 
 def _long_text(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _control(text, "\t\n"):
+    if _CONTROL_BUT_LINES.search(text):
         raise CellProblem("Has control characters")
     return text
 
@@ -140,7 +135,7 @@ def _yes_no(text: str) -> bool:
 def _url(text: str) -> str:
     text = text.strip()
     wrong = CellProblem("Not a web address (https://…)")
-    if _control(text) or any(char.isspace() for char in text):
+    if _CONTROL.search(text) or any(char.isspace() for char in text):
         raise CellProblem("A web address has no spaces")
     if len(text) > LONGEST_URL:
         raise CellProblem("Longer than 2 048 characters")

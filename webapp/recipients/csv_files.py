@@ -308,8 +308,15 @@ def _eight_bit(sample: bytes) -> str:
     if sum(byte > 127 for byte in sample) < _SEVERAL:  # noqa: PLR2004 - the end of ASCII
         return "cp1252"
     several = [name for name in ENCODINGS if not name.startswith("utf")]
-    best = charset_normalizer.from_bytes(sample, cp_isolation=several).best()
-    return best.encoding if best and best.encoding in ENCODINGS else "cp1252"
+    matches = list(charset_normalizer.from_bytes(sample, cp_isolation=several))
+    if not matches:
+        return "cp1252"
+    best = matches[0]
+    western = [one for one in matches if "cp1252" in one.could_be_from_charset]
+    # Where several fit as well, the most usual one; a person sees it and can change it.
+    if western and western[0].chaos <= best.chaos:
+        return "cp1252"
+    return best.encoding if best.encoding in ENCODINGS else "cp1252"
 
 
 def _is_data(cell: str) -> bool:

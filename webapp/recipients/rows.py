@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from webapp.composing.addresses import address_key
 from webapp.recipients.cells import LONGEST_CELL, Cell, as_text, parse_cell
 from webapp.recipients.kinds import ColumnKind, ColumnSpec
 from webapp.recipients.reasons import CellProblem
@@ -90,7 +89,11 @@ def key_of(kind: ColumnKind, value: Cell) -> str:
     ('ada@example.org', 'strasse')
     """
     text = as_text(value)
-    return address_key(text) if kind is ColumnKind.EMAIL else text.casefold()[:320]
+    if kind is not ColumnKind.EMAIL:
+        return text.casefold()[:320]
+    # As `address_key` does, but without parsing a second time what is parsed already.
+    local, _at, domain = text.rpartition("@")
+    return f"{local.casefold()}@{domain}"
 
 
 def kept_text(given: object) -> str:

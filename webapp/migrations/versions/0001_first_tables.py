@@ -1149,7 +1149,7 @@ def upgrade() -> None:
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index("ix_message_address", ["address_key"], unique=False)
         batch_op.create_index(
-            "ix_message_campaign_sent", ["campaign_id", "sent_at"], unique=False
+            "ix_message_campaign_changed", ["campaign_id", "updated_at"], unique=False
         )
         batch_op.create_index(
             "ix_message_campaign_status", ["campaign_id", "status", "id"], unique=False
@@ -1301,7 +1301,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_message_worker")
         batch_op.drop_index("ix_message_due")
         batch_op.drop_index("ix_message_campaign_status")
-        batch_op.drop_index("ix_message_campaign_sent")
+        batch_op.drop_index("ix_message_campaign_changed")
         batch_op.drop_index("ix_message_address")
 
     op.drop_table("message")
