@@ -137,7 +137,11 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
             "REDIS_URL must start with redis://, rediss:// or unix://, "
             f"not with {parts.scheme!r}."
         )
-    if parts.scheme != "unix" and not parts.password and not _is_loopback(parts):
+    if (
+        parts.scheme != "unix"
+        and not parts.password
+        and not is_loopback(parts.hostname or "localhost")
+    ):
         raise SettingsError(
             "REDIS_URL names another machine without a password; whoever reaches "
             "that Redis could run jobs here. Give it one: redis://:password@host:6379."
@@ -145,8 +149,14 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
     return url
 
 
-def _is_loopback(parts: object) -> bool:
-    name = str(getattr(parts, "hostname", "") or "localhost")
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address is this machine alone.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

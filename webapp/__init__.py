@@ -89,6 +89,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         template_folder=str(ROOT / "templates"),
         static_folder=str(ROOT / "static"),
     )
+    _refuse_open_debugger(app, settings)
     app.config["POSTROOM"] = settings
     app.config["SECRET_KEY"] = secrets.derive(settings.secret_key, "cookies")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
@@ -116,6 +117,14 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]  # Flask's documented way
     return app
+
+
+def _refuse_open_debugger(app: Flask, settings: config.Settings) -> None:
+    if app.debug and not config.is_loopback(settings.host):
+        raise config.SettingsError(
+            "FLASK_DEBUG is on and HOST is not this machine alone; the debugger would "
+            "run anybody's code. Leave FLASK_DEBUG out, or set HOST to 127.0.0.1."
+        )
 
 
 def redis_url(settings: config.Settings) -> str:

@@ -13,6 +13,7 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound as HttpNotFound
 
+import config
 from webapp.core.errors import Forbidden, Unauthenticated
 from webapp.core.http import API, session_ended, wants_json
 from webapp.operators import sessions, tokens
@@ -103,17 +104,21 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> ResponseReturnValue | None:
-    if request.endpoint is None or request.endpoint == "static":
+    if current_app.debug and not config.is_loopback(request.remote_addr or ""):
+        raise Forbidden("In debug mode only this machine is served.")
+    if request.endpoint in {None, "static"} or request.routing_exception:
         return None
-    view = request.routing_exception or _view()
-    if isinstance(view, Exception):
-        return None
+    view = current_app.view_functions[str(request.endpoint)]
     g.actor = _who()
     if getattr(view, "public", None):
         return None
     scope: Scope | None = getattr(view, "scope", None)
     if scope is None:
         raise HttpNotFound
+    return _let_in(view, scope)
+
+
+def _let_in(view: Callable[..., Any], scope: Scope) -> ResponseReturnValue | None:
     if g.actor is None:
         return _ask_to_sign_in()
     if scope not in g.actor.scopes:
@@ -121,10 +126,6 @@ def _guard() -> ResponseReturnValue | None:
     if (octets := getattr(view, "max_octets", None)) is not None:
         request.max_content_length = octets
     return None
-
-
-def _view() -> Callable[..., Any]:
-    return current_app.view_functions[str(request.endpoint)]
 
 
 def _who() -> Actor | None:

@@ -1,7 +1,5 @@
 """Dashboard, set-up, help and health, as pages."""
 
-import ipaddress
-
 from flask import (
     Blueprint,
     current_app,
@@ -13,6 +11,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+import config
 from webapp.core import forms
 from webapp.core.db import db
 from webapp.core.errors import Forbidden, Invalid
@@ -128,18 +127,11 @@ def _refuse_strangers() -> None:
     """Let only this machine in: no other address, nothing that a proxy passes on."""
     proxies = current_app.config["POSTROOM"].trusted_proxies
     passed_on = not proxies and any(name in request.headers for name in FORWARDED)
-    if passed_on or not _is_loopback(request.remote_addr):
+    if passed_on or not config.is_loopback(request.remote_addr or ""):
         raise Forbidden(
             "Set-up is open on the machine itself only. From elsewhere, run there: "
             "flask --app webapp operator create"
         )
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return ipaddress.ip_address(address or "").is_loopback
-    except ValueError:
-        return False
 
 
 @bp.get("/healthz")
