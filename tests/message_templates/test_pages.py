@@ -146,8 +146,8 @@ def test_versions_show_what_changed_and_can_be_restored(
     path = f"/message-templates/{template_id}"
     client.submit(path, {**FORM, "version": 1})
     page = client.get(f"{path}/versions?version=1").text
-    assert "− Hello {{ first_name }}" in page
-    assert "+ For {{ first_name }}" in page
+    assert "<del>" in page
+    assert "<ins>+ For {{ first_name }}" in page
     client.submit(f"{path}/versions/1/restore")
     assert saved(template_id) == "Hello {{ first_name }}"
     assert client.get(f"{path}/versions?version=7").status_code == 404

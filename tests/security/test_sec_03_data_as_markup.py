@@ -26,7 +26,8 @@ CELLS = [
     "{{ 7 * 7 }}{% include 'x' %}",
     "\ufdd00\ufdd1<script>\ufdd2",
 ]
-HTML = """<!doctype html><html><head><title>{{ c }}</title><style>p { color: red }</style>
+HTML = """<!doctype html><html><head><title>{{ c }}</title>
+<style>p { color: red }</style>
 </head><body><!-- {{ c }} -->
 <p title="{{ c }}" class='{{ c }}' lang={{ c }}>{{ c }}</p>
 <a href="{{ c }}">a</a><a href={{ c }}>b</a><a href='/x?{{ c }}'>c</a>

@@ -3,7 +3,7 @@
 Only the child process of `webapp.message_templates.rendering` runs this for what a
 person wrote; it holds the limits on time and memory. An engine is for one thread.
 
-Measured (2 cores, shared): see ``bench/bench_rendering.py``.
+Measured (2 cores, shared): see ``bench/rendering.py``.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,11 +16,14 @@ class Limits:
         processor time, so that a busy machine alone fails nobody's message.
     memory_bytes
         Address space of the child.
+    start_seconds
+        Time that a new child may take to be ready.
     kills
         How often one call may lose its child before the rows that are left fail too.
     """
 
     cpu_seconds: int = 1
-    wall_seconds: float = 6.0
+    wall_seconds: float = 10.0
+    start_seconds: float = 30.0
     memory_bytes: int = 512 * 1024 * 1024
     kills: int = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.composing.addresses import AddressError
@@ -83,6 +83,7 @@ def show(message_template_id: int) -> ResponseReturnValue:
         widths=WIDTHS,
         views=VIEWS,
         needed=needed_names(source),
+        no_match=g.get("no_match", False),
     )
 
 
@@ -148,7 +149,9 @@ def _row(table: RecipientTable | None, source: Source) -> Row | None:
     search = request.values.get("q", "").strip()
     how = request.values.get("pick") or ("search" if search else "")
     if how:
-        number = previewing.find_row(table, how, source, search, number) or number
+        found = previewing.find_row(table, how, source, search, number)
+        g.no_match = found is None
+        number = found or number
     return previewing.row_at(table, number)
 
 

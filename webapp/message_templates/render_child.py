@@ -100,5 +100,6 @@ def main() -> None:
         check_source(source, ["aa"], "https://a.example")
     confine(memory)
     with open(1, "wb", buffering=0, closefd=False) as sink:
+        sink.write(frame("ready"))
         for asked in requests(sys.stdin.buffer):
             answer(engine, asked, seconds, sink)

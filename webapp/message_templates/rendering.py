@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from functools import cache
@@ -66,7 +67,17 @@ _GIVEN_UP = "Not tried: too many rows before it had to be stopped"
 
 
 class _ChildLost(Exception):
-    """The child ended, or was ended, before it answered all rows; says why."""
+    """The child ended, or was ended, before it answered all rows; says why.
+
+    Parameters
+    ----------
+    is_certain
+        Whether the row itself is to blame; a child may also be killed by others.
+    """
+
+    def __init__(self, words: str, *, is_certain: bool = False) -> None:
+        super().__init__(words)
+        self.is_certain = is_certain
 
 
 class _Child:
@@ -92,6 +103,7 @@ class _Child:
         self._out = self._process.stdout.fileno()
         os.set_blocking(self._in, False)
         self.pid = self._process.pid
+        self._is_ready = False
 
     def answers(self, request: bytes, count: int) -> Iterator[Any]:
         """Send a request and yield its answers as they come.
@@ -101,43 +113,49 @@ class _Child:
         _ChildLost
             When the child is gone, silent or talks nonsense.
         """
+        if not self._is_ready:
+            self._read(bytearray(), self._limits.start_seconds)
+            self._is_ready = True
         self._send(request)
         buffer = bytearray()
         while count:
-            if not self._ready(self._out, select.POLLIN):
-                raise _ChildLost("It takes too long to render")
-            data = os.read(self._out, _READ)
-            if not data:
-                raise _ChildLost(self._reason())
-            buffer += data
-            try:
-                made = [unmarked(one) for one in frames(buffer)]
-            except ValueError as error:
-                raise _ChildLost("It could not be rendered") from error
+            made = self._read(buffer, self._limits.wall_seconds)
             yield from made
             count -= len(made)
+
+    def _read(self, buffer: bytearray, seconds: float) -> list[Any]:
+        """Wait for more bytes and return the values of the frames in them."""
+        self._wait(self._out, select.POLLIN, seconds)
+        data = os.read(self._out, _READ)
+        if not data:
+            raise self._end_seen()
+        buffer += data
+        try:
+            return [unmarked(one) for one in frames(buffer)]
+        except ValueError as error:
+            raise _ChildLost("It could not be rendered") from error
 
     def _send(self, request: bytes) -> None:
         left = memoryview(request)
         while left:
-            if not self._ready(self._in, select.POLLOUT):
-                raise _ChildLost("It takes too long to render")
+            self._wait(self._in, select.POLLOUT, self._limits.wall_seconds)
             try:
                 left = left[os.write(self._in, left) :]
             except OSError as error:
-                raise _ChildLost(self._reason()) from error
+                raise self._end_seen() from error
 
-    def _ready(self, descriptor: int, event: int) -> bool:
+    def _wait(self, descriptor: int, event: int, seconds: float) -> None:
         poll = select.poll()
         poll.register(descriptor, event)
-        return bool(poll.poll(self._limits.wall_seconds * 1000))
+        if not poll.poll(seconds * 1000):
+            raise _ChildLost("It takes too long to render", is_certain=True)
 
-    def _reason(self) -> str:
+    def _end_seen(self) -> _ChildLost:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         if self._process.returncode == -signal.SIGXCPU:
-            return "It takes too long to render"
-        return "It needs more memory than a message may use"
+            return _ChildLost("It takes too long to render", is_certain=True)
+        return _ChildLost("It needs more memory than a message may use")
 
     def end(self) -> None:
         """Kill the process and close the pipes."""
@@ -163,9 +181,10 @@ class RenderPool:
         self._size = size
         self._limits = limits or Limits()
         self._forget()
+        this = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _forget_in_child(this))
 
     def _forget(self) -> None:
-        self._owner = os.getpid()
         self._free = threading.BoundedSemaphore(self._size)
         self._idle: list[_Child] = []
 
@@ -182,8 +201,6 @@ class RenderPool:
 
     def close(self) -> None:
         """End the idle processes; the pool can be used again."""
-        if self._owner != os.getpid():
-            return
         while self._idle:
             self._idle.pop().end()
 
@@ -214,14 +231,16 @@ class RenderPool:
             When all processes stay busy.
         """
         results: list[Result] = []
-        kills = 0
+        kills, suspect = 0, -1
         careful = len(rows) <= _FEW
         while len(results) < len(rows) and kills < self._limits.kills:
             chunk = rows[len(results) : len(results) + _CHUNK]
             lost = self._render_chunk((source, chunk, base_url), results, careful)
-            if lost and careful:
-                results.append(RenderFailure(lost))
+            if lost and careful and (lost.is_certain or suspect == len(results)):
+                results.append(RenderFailure(str(lost)))
                 kills += 1
+            elif lost and careful:
+                suspect = len(results)
             careful = careful or lost is not None
         left = len(rows) - len(results)
         return results + [RenderFailure(_GIVEN_UP)] * left
@@ -231,7 +250,7 @@ class RenderPool:
         asked: tuple[Source, Sequence[Row], str | None],
         into: list[Result],
         careful: bool,
-    ) -> str | None:
+    ) -> _ChildLost | None:
         """Append results of some rows to a list; the reason when a child was lost."""
         source, rows, base = asked
         plain = [dict(row) for row in rows]
@@ -240,8 +259,10 @@ class RenderPool:
             with self._borrowed() as child:
                 for answer in child.answers(request, len(rows)):
                     into.append(unpacked(answer))
-        except (_ChildLost, ValueError) as error:
-            return str(error)
+        except _ChildLost as error:
+            return error
+        except ValueError:
+            return _ChildLost("It could not be rendered")
         return None
 
     def check(
@@ -273,8 +294,6 @@ class RenderPool:
             self._free.release()
 
     def _borrow(self) -> _Child:
-        if self._owner != os.getpid():
-            self._forget()
         if not self._free.acquire(timeout=self._limits.wall_seconds + 2):
             raise Unavailable("Rendering is busy just now. Try again in a moment.")
         try:
@@ -282,6 +301,12 @@ class RenderPool:
         except OSError:
             self._free.release()
             raise
+
+
+def _forget_in_child(this: weakref.ref[RenderPool]) -> None:
+    pool = this()
+    if pool is not None:
+        pool._forget()
 
 
 @cache
