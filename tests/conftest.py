@@ -120,10 +120,10 @@ def login() -> str:
 
 
 @pytest.fixture
-def mailbox(app: Flask, dovecot: Dovecot, login: str) -> Iterator[Mailbox]:
+def mailbox(app: Flask, dovecot: Dovecot, login: str) -> Mailbox:
     """A connected mailbox on the real server."""
     del app
-    yield mailboxes.create(
+    return mailboxes.create(
         name="hello@harbourlibrary.example",
         host=dovecot.host,
         port=dovecot.port,
@@ -131,7 +131,6 @@ def mailbox(app: Flask, dovecot: Dovecot, login: str) -> Iterator[Mailbox]:
         login=login,
         password=DOVECOT_PASSWORD,
     )
-    pool.close()
 
 
 @pytest.fixture
@@ -166,6 +165,7 @@ def app(settings: config.Settings) -> Iterator[Flask]:
     with app.app_context():
         webapp.queue.connection().flushdb()
         yield app
+        pool.close()
         db.session.remove()
         db.engine.dispose()
 

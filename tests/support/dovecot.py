@@ -33,6 +33,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_failure_delay = 0
 mail_max_userip_connections = 200
+mail_fsync = never
 mail_location = maildir:{home}/mail/%u
 mail_uid = {uid}
 mail_gid = {gid}

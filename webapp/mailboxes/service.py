@@ -120,10 +120,12 @@ def delete(mailbox: Mailbox) -> None:
 
 def try_again(mailbox: Mailbox) -> None:
     """Let a mailbox that waits or needs attention be asked once more, by a person."""
+    old = reach.key_of(mailbox)
+    mailbox.version += 1  # every process forgets that the password was refused
     mailbox.state, mailbox.retry_at, mailbox.state_words = MailboxState.NEW, None, ""
     audit.record("mailbox.retry", "mailbox", mailbox.id, mailbox.name)
     db.session.commit()
-    pool.forget(reach.key_of(mailbox))
+    pool.forget(old)
 
 
 # --- test ---------------------------------------------------------------------------
