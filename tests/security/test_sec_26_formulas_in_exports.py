@@ -37,7 +37,7 @@ def test_the_columns_and_rejects_are_neutralised_too(client: PageClient) -> None
     import_service.prepare(found.id, {"0": "email"}, found.mode)
     import_service.check(found.id)
     jobs.run_import(found.id)
-    answer = client.get(f"/imports/{found.id}/rejects.csv")
+    answer = client.get(f"/recipient-tables/imports/{found.id}/rejects.csv")
     text = answer.get_data().decode("utf-8-sig")
     cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     assert "'=1+1" in cells

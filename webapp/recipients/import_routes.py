@@ -87,7 +87,7 @@ def upload(table_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=found.id), 303)
 
 
-@bp.get("/imports/<int:import_id>")
+@bp.get("/recipient-tables/imports/<int:import_id>")
 @requires(Scope.READ)
 def show(import_id: int) -> ResponseReturnValue:
     """Show where an import is: its columns, its progress, what it found."""
@@ -110,14 +110,14 @@ def show(import_id: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/imports/<int:import_id>/status.json")
+@bp.get("/recipient-tables/imports/<int:import_id>/status.json")
 @requires(Scope.READ)
 def status(import_id: int) -> ResponseReturnValue:
     """Say how far an import is, for the live page."""
     return jsonify(import_json(import_service.get(import_id)))
 
 
-@bp.post("/imports/<int:import_id>/layout")
+@bp.post("/recipient-tables/imports/<int:import_id>/layout")
 @requires(Scope.WRITE)
 def change_layout(import_id: int) -> ResponseReturnValue:
     """Read the file in another way."""
@@ -127,7 +127,7 @@ def change_layout(import_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=import_id), 303)
 
 
-@bp.post("/imports/<int:import_id>/check")
+@bp.post("/recipient-tables/imports/<int:import_id>/check")
 @requires(Scope.WRITE)
 def check(import_id: int) -> ResponseReturnValue:
     """Take the columns as chosen and count what would happen."""
@@ -149,7 +149,7 @@ def check(import_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=import_id), 303)
 
 
-@bp.post("/imports/<int:import_id>/columns")
+@bp.post("/recipient-tables/imports/<int:import_id>/columns")
 @requires(Scope.WRITE)
 def again(import_id: int) -> ResponseReturnValue:
     """Go back from the counts to the columns."""
@@ -157,7 +157,7 @@ def again(import_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=import_id), 303)
 
 
-@bp.post("/imports/<int:import_id>/start")
+@bp.post("/recipient-tables/imports/<int:import_id>/start")
 @requires(Scope.WRITE)
 def begin(import_id: int) -> ResponseReturnValue:
     """Import the good rows."""
@@ -165,7 +165,7 @@ def begin(import_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=import_id), 303)
 
 
-@bp.post("/imports/<int:import_id>/stop")
+@bp.post("/recipient-tables/imports/<int:import_id>/stop")
 @requires(Scope.WRITE)
 def stop(import_id: int) -> ResponseReturnValue:
     """Stop; rows that are in stay in."""
@@ -174,7 +174,7 @@ def stop(import_id: int) -> ResponseReturnValue:
     return redirect(url_for("recipient_imports.show", import_id=import_id), 303)
 
 
-@bp.get("/imports/<int:import_id>/rejects.csv")
+@bp.get("/recipient-tables/imports/<int:import_id>/rejects.csv")
 @requires(Scope.READ)
 def rejects(import_id: int) -> ResponseReturnValue:
     """Hand out the rows that were left out."""

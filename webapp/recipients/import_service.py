@@ -59,6 +59,19 @@ def get(import_id: int) -> RecipientImport:
     return found
 
 
+def latest(table_id: int) -> RecipientImport | None:
+    """Return the last import that wrote into a table, if there was one."""
+    wrote = (ImportState.RUNNING, ImportState.FINISHED, ImportState.STOPPED)
+    query = sa.select(RecipientImport).where(
+        RecipientImport.recipient_table_id == table_id,
+        RecipientImport.state.in_(wrote),
+    )
+    found: RecipientImport | None = db.session.scalar(
+        query.order_by(RecipientImport.id.desc()).limit(1)
+    )
+    return found
+
+
 def upload(
     table_id: int, file: IO[bytes], file_name: str, layout: Mapping[str, Any]
 ) -> RecipientImport:

@@ -20,7 +20,7 @@ from webapp.core.errors import Invalid, Refused
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, requires
-from webapp.recipients import exports, jobs, listing, service
+from webapp.recipients import exports, import_service, jobs, listing, service
 from webapp.recipients.forms import (
     KIND_WORDS,
     TableForm,
@@ -99,6 +99,7 @@ def show(table_id: int) -> ResponseReturnValue:
         filled=listing.filled(table, page.rows),
         kinds=KIND_WORDS,
         Only=listing.Only,
+        last_import=import_service.latest(table.id),
     )
 
 
