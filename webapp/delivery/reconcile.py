@@ -18,6 +18,7 @@ from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, db_now, reading
 from webapp.core.errors import Unavailable
 from webapp.delivery import liveness, tickets
+from webapp.recipients import service as recipients
 
 log = logging.getLogger(__name__)
 
@@ -105,4 +106,5 @@ STEPS: tuple[Callable[[], object], ...] = (
     issue_tickets,
     cancel_the_rest,
     finish,
+    recipients.resume_stale_imports,
 )
