@@ -164,6 +164,13 @@ def test_every_setting_is_in_the_readme(setting: str) -> None:
     assert f"`{setting.upper()}" in (ROOT / "README.md").read_text()
 
 
+def test_nobody_opens_addresses_past_the_one_door() -> None:
+    """import-linter sees packages only; this is the rest of its contract on sockets."""
+    for path in (ROOT / "webapp").rglob("*.py"):
+        assert "urllib.request" not in path.read_text(), path
+        assert "http.client" not in path.read_text(), path
+
+
 def test_only_the_settings_read_the_environment() -> None:
     for path in (ROOT / "webapp").rglob("*.py"):
         assert not re.search(r"os\.environ\b|os\.getenv", path.read_text()), path

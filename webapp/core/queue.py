@@ -172,6 +172,14 @@ def enqueue(
     return True
 
 
+def depths() -> dict[str, int] | None:
+    """Return how many jobs wait in each lane; nothing if Redis does not answer."""
+    try:
+        return {lane.value: queue(lane).count for lane in Lane}
+    except (redis.RedisError, OSError):
+        return None
+
+
 def wake(
     name: str, *args: Any, lane: Lane = Lane.CHORES, unique: str | None = None
 ) -> bool:

@@ -9,6 +9,7 @@ from flask import url_for
 
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
+from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.presentation import figure
@@ -38,7 +39,7 @@ def everything() -> list[Attention]:
 
 
 def _queue() -> Iterator[Attention]:
-    if health.queue_depths() is None:
+    if queue.depths() is None:
         yield Attention(
             "queue",
             "failed",

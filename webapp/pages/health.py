@@ -3,14 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import redis
 import sqlalchemy as sa
 
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.core.errors import Unavailable
-from webapp.core.queue import Lane
 from webapp.delivery.models import Worker
 from webapp.mailboxes.models import Mailbox
 
@@ -40,7 +37,7 @@ class Health:
 
 def look() -> Health:
     """Ask every part; one that does not answer is an answer too."""
-    depths = queue_depths()
+    depths = queue.depths()
     try:
         return Health(
             database=True,
@@ -52,14 +49,6 @@ def look() -> Health:
     except sa.exc.OperationalError:
         db.session.rollback()
         return Health(database=False, redis=depths is not None, queues=depths or {})
-
-
-def queue_depths() -> dict[str, int] | None:
-    """Return how many jobs wait in each lane; nothing if Redis does not answer."""
-    try:
-        return {lane.value: queue.queue(lane).count for lane in Lane}
-    except (redis.RedisError, Unavailable, OSError):
-        return None
 
 
 def workers_beating() -> int:
