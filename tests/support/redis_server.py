@@ -1,5 +1,6 @@
-"""A real redis-server on a unix socket, started and stopped by the tests."""
+"""A real redis-server, started and stopped by the tests."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,16 +9,18 @@ from pathlib import Path
 
 import redis
 
+from tests.support.smtp_servers import free_port
+
 
 @contextmanager
 def running_redis(directory: Path) -> Iterator[str]:
     """Start a server that keeps nothing; give its URL."""
-    socket = directory / "redis.sock"
+    path = directory / "redis.sock"
     server = subprocess.Popen(  # noqa: S603 - fixed arguments
         [
             "redis-server",
             *("--port", "0"),
-            *("--unixsocket", str(socket)),
+            *("--unixsocket", str(path)),
             *("--dir", str(directory)),
             *("--save", ""),
             *("--daemonize", "no"),
@@ -25,18 +28,55 @@ def running_redis(directory: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_for(socket)
-        yield f"unix://{socket}"
+        _wait_for(path)
+        yield f"unix://{path}"
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _wait_for(socket: Path) -> None:
+@contextmanager
+def running_tcp_redis(directory: Path, password: str) -> Iterator[str]:
+    """Start a server on a loopback port, as if on another machine; give its URL."""
+    port = free_port()
+    server = subprocess.Popen(  # noqa: S603 - fixed arguments
+        [
+            "redis-server",
+            *("--port", str(port)),
+            *("--bind", "127.0.0.1"),
+            *("--requirepass", password),
+            *("--dir", str(directory)),
+            *("--save", ""),
+            *("--daemonize", "no"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port)
+        yield f"redis://:{password}@127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until something listens on a loopback port."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
-            with redis.Redis(unix_socket_path=str(socket)) as client:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError("redis-server did not start")
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with redis.Redis(unix_socket_path=str(path)) as client:
                 client.ping()
         except redis.ConnectionError:
             time.sleep(0.02)
