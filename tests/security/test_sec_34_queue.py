@@ -78,7 +78,7 @@ def test_a_forged_webhook_calls_nobody(desk: Desk) -> None:
     called: list[str] = []
 
     class Listener(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_GET(self) -> None:
             called.append(self.path)
             self.send_response(204)
             self.end_headers()
