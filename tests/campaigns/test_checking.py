@@ -3,10 +3,11 @@
 import pytest
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, recipient_of
-from webapp.campaigns import checking, service
+from webapp.campaigns import checking, leaving_out, service
 from webapp.campaigns.states import State
 from webapp.core.db import db
 from webapp.core.errors import Refused
+from webapp.recipients.models import Recipient
 from webapp.suppressions.models import Channel, Reason, Suppression
 
 ADA = PEOPLE[0]
@@ -88,7 +89,7 @@ def test_a_suppression_of_another_table_does_not_count(desk: Desk) -> None:
 def test_leaving_out_the_problem_rows_makes_it_ready(make_desk: MakeDesk) -> None:
     desk = make_desk([ADA, {"email": "no-name@example.org"}])
     (row,) = desk.checked().check_result["problem_rows"]
-    campaign = service.leave_out(desk.campaign.id, [row["recipient_id"]])
+    campaign = leaving_out.leave_out(desk.campaign.id, [row["recipient_id"]])
     assert campaign.state == State.READY
     assert campaign.check_result["skipped"]["left_out"]["count"] == 1
     assert checking.changed_since(campaign) == []
@@ -99,7 +100,7 @@ def test_leaving_out_a_row_lets_its_duplicate_take_its_place(
 ) -> None:
     desk = make_desk([{"email": "ada@example.org"}, ADA])
     (row,) = desk.checked().check_result["problem_rows"]
-    campaign = service.leave_out(desk.campaign.id, [row["recipient_id"]])
+    campaign = leaving_out.leave_out(desk.campaign.id, [row["recipient_id"]])
     assert campaign.state == State.CHECKING
     checking.run(campaign.id)
     assert desk.fresh().check_result["recipients"] == 1
@@ -108,8 +109,8 @@ def test_leaving_out_a_row_lets_its_duplicate_take_its_place(
 def test_put_back_checks_again(make_desk: MakeDesk) -> None:
     desk = make_desk([ADA, {"email": "no-name@example.org"}])
     (row,) = desk.checked().check_result["problem_rows"]
-    service.leave_out(desk.campaign.id, [row["recipient_id"]])
-    service.put_back(desk.campaign.id, [row["recipient_id"]])
+    leaving_out.leave_out(desk.campaign.id, [row["recipient_id"]])
+    leaving_out.put_back(desk.campaign.id, [row["recipient_id"]])
     checking.run(desk.campaign.id)
     assert desk.fresh().check_result["problems"] == 1
 
@@ -149,3 +150,12 @@ def test_a_launched_campaign_is_not_checked(desk: Desk) -> None:
     desk.launched()
     with pytest.raises(Refused, match="sending"):
         service.check(desk.campaign.id)
+
+
+def test_leaving_out_somebody_who_was_counted_checks_again(desk: Desk) -> None:
+    desk.checked()
+    recipient = db.session.scalar(db.select(Recipient.id))
+    leaving_out.leave_out(desk.campaign.id, [recipient or 0])
+    assert desk.fresh().state == State.CHECKING
+    checking.run(desk.campaign.id)
+    assert desk.fresh().check_result["recipients"] == 2

@@ -8,6 +8,7 @@ from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, CampaignEvent
 from webapp.campaigns.states import State, Status
 from webapp.core.db import db
+from webapp.suppressions.models import Suppression
 
 
 def test_an_empty_list_offers_the_first_campaign(client: PageClient) -> None:
@@ -258,7 +259,7 @@ def test_archive_and_put_back(client: PageClient, desk: Desk) -> None:
     place = f"/campaigns/{desk.campaign.id}/archive"
     client.submit(place)
     assert "November newsletter" not in client.get("/campaigns?state=draft").text
-    client.submit(place, {"undo": "1"})
+    client.submit(place, {"put_back": "1"})
     assert "November newsletter" in client.get("/campaigns?state=draft").text
 
 
@@ -304,3 +305,15 @@ def test_what_changed_last_comes_first_while_it_sends(
     newest, rows = client.get(place).text, client.get(f"{place}?order=rows").text
     assert newest.index(">Zoë<") < newest.index(">Ada<")
     assert rows.index(">Ada<") < rows.index(">Zoë<")
+
+
+def test_an_address_is_suppressed_from_its_timeline(
+    client: PageClient, desk: Desk
+) -> None:
+    desk.launched()
+    place = f"/campaigns/{desk.campaign.id}/messages/{desk.messages()[1].id}"
+    assert "Previous row" in client.get(place).text
+    client.submit(f"{place}/suppress")
+    assert "We never write to zoe@example.org any more." in client.get(place).text
+    keys = db.session.scalars(db.select(Suppression.address_key)).all()
+    assert keys == ["zoe@example.org"]

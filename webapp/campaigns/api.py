@@ -5,7 +5,15 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import launching, live, messages, service, steering, testing
+from webapp.campaigns import (
+    launching,
+    leaving_out,
+    live,
+    messages,
+    service,
+    steering,
+    testing,
+)
 from webapp.campaigns.forms import (
     CampaignForm,
     LaunchForm,
@@ -122,7 +130,7 @@ def check_result(campaign_id: int) -> ResponseReturnValue:
 def leave_out(campaign_id: int) -> ResponseReturnValue:
     """Leave rows of the recipient table out of a campaign."""
     rows = forms.from_json(RowsForm).recipient_ids.data
-    return campaign_json(service.leave_out(campaign_id, rows))
+    return campaign_json(leaving_out.leave_out(campaign_id, rows))
 
 
 @bp.post("/campaigns/<int:campaign_id>/test")

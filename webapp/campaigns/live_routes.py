@@ -7,7 +7,6 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
-    flash,
     jsonify,
     make_response,
     redirect,
@@ -23,11 +22,15 @@ from webapp.campaigns.forms import ResolveForm
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.routes import bp as steps
 from webapp.campaigns.states import EDITABLE, OVER, WAITING, Status
+from webapp.campaigns.timeline import timeline
 from webapp.core import forms
 from webapp.core.http import DEFAULT_LIMIT, Page, page_of
+from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.message_templates.skeleton import without_images
 from webapp.operators.access import Scope, requires
+from webapp.suppressions import service as suppressions
+from webapp.suppressions.models import Channel
 
 bp = Blueprint("messages", __name__)
 FRAGMENTS = frozenset(
@@ -106,7 +109,7 @@ def status(campaign_id: int) -> ResponseReturnValue:
 def stop(campaign_id: int) -> ResponseReturnValue:
     """Take the launch back in its hold time."""
     launching.stop(campaign_id)
-    flash(_("Stopped. Nothing has left."))
+    toast(_("Stopped. Nothing has left."))
     return redirect(url_for("campaigns.send", campaign_id=campaign_id), 303)
 
 
@@ -143,7 +146,7 @@ def ask_cancel(campaign_id: int) -> ResponseReturnValue:
 def cancel(campaign_id: int) -> ResponseReturnValue:
     """Cancel what has not left."""
     count = steering.cancel(campaign_id)
-    flash(_("Cancelled. %(n)s messages will not be sent.", n=count))
+    toast(_("Cancelled. %(n)s messages will not be sent.", n=count))
     return _back(campaign_id)
 
 
@@ -153,7 +156,7 @@ def retry_failed(campaign_id: int) -> ResponseReturnValue:
     """Send failed messages again."""
     reason = request.form.get("reason_class", "")
     count = steering.retry_failed(campaign_id, reason)
-    flash(_("%(n)s messages are sent again.", n=count))
+    toast(_("%(n)s messages are sent again.", n=count))
     return _back(campaign_id)
 
 
@@ -166,7 +169,7 @@ def resolve_unknown(campaign_id: int) -> ResponseReturnValue:
     ids = [int(one or 0) for one in form.message_ids.data] or None
     decision = steering.Decision(form.decision.data or "")
     count = steering.resolve_unknown(campaign_id, decision, ids)
-    flash(_("Decided for %(n)s messages.", n=count))
+    toast(_("Decided for %(n)s messages.", n=count))
     return _back(campaign_id)
 
 
@@ -193,11 +196,28 @@ def show_message(campaign_id: int, message_id: int) -> ResponseReturnValue:
         "campaigns/timeline.html",
         campaign=message.campaign,
         message=message,
-        lines=messages.timeline(message),
+        lines=timeline(message),
+        neighbours=messages.neighbours(message),
         addresses=messages.addresses_of(message),
         shown=messages.shown(message),
         view=view if view in {"html", "text", "source"} else "html",
     )
+
+
+@bp.post("/campaigns/<int:campaign_id>/messages/<int:message_id>/suppress")
+@requires(Scope.WRITE)
+def suppress(campaign_id: int, message_id: int) -> ResponseReturnValue:
+    """Never write to this address again, and offer to take that back."""
+    message = messages.get(message_id, campaign_id)
+    row = suppressions.suppress(
+        Channel.EMAIL, message.address, source=_("Campaign %(id)s", id=campaign_id)
+    )
+    words = _("We never write to %(who)s any more.", who=row.address_key)
+    toast(words, url_for("suppressions.undo", suppression_id=row.id))
+    place = url_for(
+        "messages.show_message", campaign_id=campaign_id, message_id=message_id
+    )
+    return redirect(place, 303)
 
 
 @bp.get("/campaigns/<int:campaign_id>/messages/<int:message_id>/frame")

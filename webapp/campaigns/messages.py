@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,18 +25,6 @@ from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
 from webapp.core.words import _
 from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a message's timeline; `reply` is the server's, word for word."""
-
-    at: datetime
-    status: str
-    icon: str
-    title: str
-    words: str = ""
-    reply: str = ""
 
 
 def get(message_id: int, campaign_id: int | None = None) -> Message:
@@ -76,6 +63,17 @@ def latest(campaign_id: int, limit: int) -> Sequence[Message]:
     query = sa.select(Message).where(Message.campaign_id == campaign_id)
     order = (Message.updated_at.desc(), Message.id.desc())
     return db.session.scalars(query.order_by(*order).limit(limit)).all()
+
+
+def neighbours(message: Message) -> tuple[int | None, int | None]:
+    """Return the ids of the messages of the rows before and after this one."""
+    other = sa.select(Message.id).where(Message.campaign_id == message.campaign_id)
+    before = other.where(Message.recipient_id < message.recipient_id)
+    after = other.where(Message.recipient_id > message.recipient_id)
+    return (
+        db.session.scalar(before.order_by(Message.recipient_id.desc()).limit(1)),
+        db.session.scalar(after.order_by(Message.recipient_id).limit(1)),
+    )
 
 
 def _like(words: str) -> Any:
@@ -212,90 +210,3 @@ def source(message: Message) -> bytes:
         return compose(letter(message)).data
     except (ComposeError, AddressError) as error:
         raise Refused(error.words) from error
-
-
-_OUTCOMES: dict[str, tuple[str, str]] = {
-    "accepted": ("sent", "check"),
-    "deferred": ("deferred", "retry"),
-    "unwell": ("deferred", "retry"),
-    "refused": ("failed", "failed"),
-    "unknown": ("unknown", "question"),
-    "": ("sending", "send"),
-}
-_EVENTS: dict[str, tuple[str, str]] = {
-    "rendered": ("pending", "template"),
-    "failed": ("failed", "failed"),
-    "bounced": ("failed", "bounce"),
-    "complained": ("failed", "alert"),
-    "replied": ("accent", "reply"),
-    "auto_replied": ("accent", "reply"),
-    "unsubscribed": ("skipped", "unsubscribe"),
-    "unknown": ("unknown", "question"),
-    "said_sent": ("sent", "check"),
-}
-
-
-def timeline(message: Message) -> list[Line]:
-    """Return what happened to a message, in order."""
-    attempts = attempts_of(message)
-    shown = {one.id.hex for one in attempts}
-    lines = [_queued(message)]
-    lines += [_attempt_line(one) for one in attempts]
-    # What an attempt says with the server's own words needs no second line.
-    lines += [
-        _event_line(one)
-        for one in events_of(message)
-        if not shown.intersection(one.dedupe_key.split(":"))
-    ]
-    lines.sort(key=lambda line: line.at)
-    return lines
-
-
-def _queued(message: Message) -> Line:
-    campaign = message.campaign
-    if message.status == Status.SKIPPED:
-        title, words = _("Skipped"), message.reason
-        return Line(message.created_at, "skipped", "skip", title, words)
-    by = campaign.launched_by if campaign else ""
-    words = _("Launched by %(name)s", name=by) if by else ""
-    return Line(message.created_at, "pending", "pending", _("Queued"), words)
-
-
-def _attempt_line(attempt: Attempt) -> Line:
-    titles = {
-        "accepted": _("Attempt %(n)s: accepted", n=attempt.number),
-        "deferred": _("Attempt %(n)s: try again later", n=attempt.number),
-        "unwell": _("Attempt %(n)s: the server could not be used", n=attempt.number),
-        "refused": _("Attempt %(n)s: refused", n=attempt.number),
-        "unknown": _("Attempt %(n)s: no answer", n=attempt.number),
-        "": _("Attempt %(n)s: handing over", n=attempt.number),
-    }
-    status, icon = _OUTCOMES.get(attempt.outcome, ("pending", "pending"))
-    title = titles.get(attempt.outcome, _("Attempt %(n)s", n=attempt.number))
-    reply = attempt.reply
-    if attempt.reply_code and not reply.startswith(str(attempt.reply_code)):
-        reply = f"{attempt.reply_code} {reply}"
-    return Line(attempt.ended_at or attempt.started_at, status, icon, title, "", reply)
-
-
-def _event_line(event: Event) -> Line:
-    titles = {
-        "rendered": _("Rendered"),
-        "failed": _("Failed"),
-        "bounced": _("Bounce received"),
-        "complained": _("Marked as spam by the recipient"),
-        "replied": _("Reply received"),
-        "auto_replied": _("Automatic reply received"),
-        "unsubscribed": _("Unsubscribed"),
-        "unknown": _("We do not know if it arrived"),
-        "said_sent": _("Decided: it went"),
-        "send_again": _("Decided: send again"),
-        "retried": _("Retried"),
-    }
-    status, icon = _EVENTS.get(event.kind, ("pending", "history"))
-    who = str(event.detail.get("actor") or "")
-    words = str(
-        event.detail.get("words") or (_("By %(name)s", name=who) if who else "")
-    )
-    title = titles.get(event.kind, event.kind.replace("_", " ").capitalize())
-    return Line(event.at, status, icon, title, words)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import launching, live, messages, service, testing
+from webapp.campaigns import launching, leaving_out, live, messages, service, testing
 from webapp.campaigns.audience import first_people
 from webapp.campaigns.checking import changed_since, is_clean
 from webapp.campaigns.forms import CampaignForm, ConfirmForm, RowsForm, TestForm
@@ -17,6 +17,7 @@ from webapp.campaigns.workers import any_alive
 from webapp.core import forms
 from webapp.core.errors import Invalid, Refused
 from webapp.core.http import page_of
+from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, actor, requires
 
@@ -153,7 +154,7 @@ def test(campaign_id: int) -> ResponseReturnValue:
     form = forms.from_page(TestForm)
     form.check()
     sent = testing.send_to(actor().operator, campaign_id, form.recipient_id.data)
-    flash(_("On its way to %(address)s.", address=sent.address))
+    toast(_("On its way to %(address)s.", address=sent.address))
     return redirect(request.form.get("back_to_row") or _preview(campaign_id), 303)
 
 
@@ -189,16 +190,11 @@ def begin_check(campaign_id: int) -> ResponseReturnValue:
 def leave_out(campaign_id: int) -> ResponseReturnValue:
     """Leave one row, or all that the check shows as problems, out of the campaign."""
     if request.form.get("all"):
-        service.leave_out_problems(campaign_id)
+        leaving_out.leave_out_problems(campaign_id)
     else:
-        service.leave_out(campaign_id, _rows())
+        leaving_out.leave_out(campaign_id, _rows())
         undo = url_for("campaigns.put_back", campaign_id=campaign_id)
-        words = {
-            "words": _("The row is left out."),
-            "undo": undo,
-            "fields": {"recipient_ids-0": _rows()[0]},
-        }
-        flash(words)  # type: ignore[arg-type]  # the toast shows a mapping with its undo
+        toast(_("The row is left out."), undo, **{"recipient_ids-0": _rows()[0]})
     return redirect(url_for("campaigns.check", campaign_id=campaign_id), 303)
 
 
@@ -206,7 +202,7 @@ def leave_out(campaign_id: int) -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def put_back(campaign_id: int) -> ResponseReturnValue:
     """Take rows in again that were left out."""
-    service.put_back(campaign_id, _rows())
+    leaving_out.put_back(campaign_id, _rows())
     return redirect(url_for("campaigns.check", campaign_id=campaign_id), 303)
 
 
@@ -248,12 +244,11 @@ def duplicate(campaign_id: int) -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def archive(campaign_id: int) -> ResponseReturnValue:
     """Take a campaign off the list, or put it back."""
-    undo = bool(request.form.get("undo"))
+    undo = bool(request.form.get("put_back"))
     service.archive(campaign_id, undo=undo)
     if not undo:
-        place = url_for("campaigns.archive", campaign_id=campaign_id)
-        words = {"words": _("Archived."), "undo": place, "fields": {"undo": "1"}}
-        flash(words)  # type: ignore[arg-type]  # the toast shows a mapping with its undo
+        undone = url_for("campaigns.archive", campaign_id=campaign_id)
+        toast(_("Archived."), undone, put_back="1")
     return redirect(url_for("campaigns.index"), 303)
 
 
@@ -270,7 +265,7 @@ def ask_delete(campaign_id: int) -> ResponseReturnValue:
 def delete(campaign_id: int) -> ResponseReturnValue:
     """Delete a draft."""
     service.delete(campaign_id)
-    flash(_("The draft is deleted."))
+    toast(_("The draft is deleted."))
     return redirect(url_for("campaigns.index"), 303)
 
 

@@ -3,14 +3,13 @@
 What happens after the launch is in `launching` and `steering`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
 from webapp.campaigns import moves
-from webapp.campaigns.checking import changed_since, is_clean
 from webapp.campaigns.models import Campaign, CampaignEvent
 from webapp.campaigns.states import EDITABLE, OVER, State
 from webapp.core import queue
@@ -21,10 +20,9 @@ from webapp.core.words import _
 from webapp.message_templates.models import MessageTemplate
 from webapp.operators import audit
 from webapp.operators.models import Operator
-from webapp.recipients.models import Recipient, RecipientTable
+from webapp.recipients.models import RecipientTable
 from webapp.senders.models import Sender
 
-MAX_LEFT_OUT = 50_000
 CHOICES: Mapping[str, type[Any]] = {
     "recipient_table_id": RecipientTable,
     "message_template_id": MessageTemplate,
@@ -93,7 +91,7 @@ def edit(campaign_id: int, version: int | None = None, **values: Any) -> Campaig
         If it is launched, or somebody saved a newer version.
     """
     campaign = get(campaign_id)
-    _may_edit(campaign, version)
+    may_edit(campaign, version)
     _choices_exist(values)
     changed = {k: v for k, v in values.items() if getattr(campaign, k) != v}
     if not changed:
@@ -101,13 +99,20 @@ def edit(campaign_id: int, version: int | None = None, **values: Any) -> Campaig
     if "recipient_table_id" in changed:
         changed["left_out"] = []
     seen = campaign.version
-    _to_draft(campaign_id, seen, "edited", **changed, check_result={})
+    back_to_draft(campaign_id, seen, "edited", **changed, check_result={})
     audit.record("edit", "campaign", campaign_id, campaign.name, fields=sorted(changed))
     db.session.commit()
     return get(campaign_id)
 
 
-def _may_edit(campaign: Campaign, version: int | None) -> None:
+def may_edit(campaign: Campaign, version: int | None = None) -> None:
+    """Refuse an edit of what is launched, or of an older version than is there.
+
+    Raises
+    ------
+    Refused
+        With the reason.
+    """
     if campaign.state not in EDITABLE:
         moves.refuse(campaign.id)
     if version is not None and version != campaign.version:
@@ -119,8 +124,14 @@ def _may_edit(campaign: Campaign, version: int | None) -> None:
         )
 
 
-def _to_draft(campaign_id: int, seen: int, kind: str, **values: Any) -> None:
-    """Write changes and begin again as a draft, unless somebody else was faster."""
+def back_to_draft(campaign_id: int, seen: int, kind: str, **values: Any) -> None:
+    """Write changes and begin again as a draft, unless somebody else was faster.
+
+    Raises
+    ------
+    Refused
+        If somebody was.
+    """
     won = db.session.execute(
         sa.update(Campaign)
         .where(
@@ -220,88 +231,6 @@ def check(campaign_id: int) -> Campaign:
     db.session.commit()
     queue.enqueue("campaigns.check", campaign_id)
     return get(campaign_id)
-
-
-def leave_out(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
-    """Leave rows of the recipient table out of a campaign.
-
-    The result of the check follows at once, except where another row has the same
-    address and takes its place: then the check runs again.
-    """
-    campaign = get(campaign_id)
-    _may_edit(campaign, None)
-    out = set(campaign.left_out) | set(recipient_ids)
-    if len(out) > MAX_LEFT_OUT:
-        raise Refused(_("Too many rows to leave out one by one. Mend the table first."))
-    result, seen = dict(campaign.check_result), campaign.version
-    usable = bool(result) and not changed_since(campaign)
-    usable = usable and not _has_twins(campaign, recipient_ids)
-    result = _without(result, set(recipient_ids), seen + 1) if usable else {}
-    _to_draft(campaign_id, seen, "left_out", left_out=sorted(out), check_result=result)
-    if is_clean(result):
-        moves.move(campaign_id, State.READY, kind="checked")
-    audit.record("leave out", "campaign", campaign_id, rows=len(recipient_ids))
-    db.session.commit()
-    return get(campaign_id) if usable else check(campaign_id)
-
-
-def leave_out_problems(campaign_id: int) -> Campaign:
-    """Leave out every row that the check shows as a problem."""
-    rows = get(campaign_id).check_result.get("problem_rows", [])
-    return leave_out(campaign_id, [row["recipient_id"] for row in rows])
-
-
-def put_back(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
-    """Take rows in again that were left out; the check runs again."""
-    campaign = get(campaign_id)
-    _may_edit(campaign, None)
-    out = sorted(set(campaign.left_out) - set(recipient_ids))
-    _to_draft(campaign_id, campaign.version, "put_back", left_out=out, check_result={})
-    audit.record("put back", "campaign", campaign_id, rows=len(recipient_ids))
-    db.session.commit()
-    return check(campaign_id)
-
-
-def _has_twins(campaign: Campaign, recipient_ids: Collection[int]) -> bool:
-    other = sa.orm.aliased(Recipient)
-    twins = (
-        sa.select(other.id)
-        .join(
-            Recipient,
-            sa.and_(
-                other.recipient_table_id == Recipient.recipient_table_id,
-                other.address_key == Recipient.address_key,
-                other.id != Recipient.id,
-            ),
-        )
-        .where(
-            Recipient.recipient_table_id == campaign.recipient_table_id,
-            Recipient.id.in_(recipient_ids),
-            Recipient.address_key != "",
-        )
-    )
-    return db.session.scalar(twins.limit(1)) is not None
-
-
-def _without(
-    result: Mapping[str, Any], out: Collection[int], version: int
-) -> dict[str, Any]:
-    """Return a check's result with some of its problem rows left out."""
-    rows: Sequence[dict[str, Any]] = result["problem_rows"]
-    gone = [row for row in rows if row["recipient_id"] in out]
-    skipped = dict(result["skipped"])
-    before = skipped.get("left_out", {"count": 0, "rows": []})
-    skipped["left_out"] = {
-        "count": before["count"] + len(gone),
-        "rows": [*before["rows"], *({**row, "class": "left_out"} for row in gone)],
-    }
-    return {
-        **result,
-        "problems": result["problems"] - len(gone),
-        "problem_rows": [row for row in rows if row["recipient_id"] not in out],
-        "skipped": skipped,
-        "fingerprint": {**result["fingerprint"], "campaign": version},
-    }
 
 
 def choices() -> dict[str, Any]:
