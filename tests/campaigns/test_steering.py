@@ -188,7 +188,8 @@ def test_each_move_is_in_the_history_and_in_the_audit_log(desk: Desk) -> None:
         "cancelled",
     ]
     actions = set(db.session.scalars(sa.select(AuditEntry.action)))
-    assert {"create", "check", "launch", "pause", "resume", "cancel"} <= actions
+    wanted = {"created", "checked", "launched", "paused", "resumed", "cancelled"}
+    assert {f"campaign.{action}" for action in wanted} <= actions
 
 
 def at_once(app: Flask, *calls: Callable[[], object]) -> list[object]:

@@ -77,7 +77,11 @@ def launch(
     if not moved:
         moves.refuse(campaign_id)
     audit.record(
-        "launch", "campaign", campaign_id, campaign.name, recipients=expected_recipients
+        "campaign.launched",
+        "campaign",
+        campaign_id,
+        campaign.name,
+        recipients=expected_recipients,
     )
     db.session.commit()
     if hold_seconds == 0:
@@ -124,7 +128,7 @@ def stop(campaign_id: int) -> None:
     )
     if not moved:
         moves.refuse(campaign_id)
-    audit.record("stop", "campaign", campaign_id)
+    audit.record("campaign.stopped", "campaign", campaign_id)
     db.session.commit()
 
 

@@ -42,7 +42,9 @@ def leave_out(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
     )
     if is_clean(result):
         moves.move(campaign_id, State.READY, kind="checked")
-    audit.record("leave out", "campaign", campaign_id, rows=len(recipient_ids))
+    audit.record(
+        "campaign.rows_left_out", "campaign", campaign_id, rows=len(recipient_ids)
+    )
     db.session.commit()
     return get(campaign_id) if usable else check(campaign_id)
 
@@ -61,7 +63,9 @@ def put_back(campaign_id: int, recipient_ids: Collection[int]) -> Campaign:
     back_to_draft(
         campaign_id, campaign.version, "put_back", left_out=out, check_result={}
     )
-    audit.record("put back", "campaign", campaign_id, rows=len(recipient_ids))
+    audit.record(
+        "campaign.rows_put_back", "campaign", campaign_id, rows=len(recipient_ids)
+    )
     db.session.commit()
     return check(campaign_id)
 

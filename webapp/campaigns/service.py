@@ -72,7 +72,7 @@ def create(operator: Operator | None = None, **values: Any) -> Campaign:
     campaign = Campaign(created_by=operator.id if operator else None, **values)
     db.session.add(campaign)
     db.session.flush()
-    audit.record("create", "campaign", campaign.id, campaign.name)
+    audit.record("campaign.created", "campaign", campaign.id, campaign.name)
     db.session.commit()
     return campaign
 
@@ -100,7 +100,13 @@ def edit(campaign_id: int, version: int | None = None, **values: Any) -> Campaig
         changed["left_out"] = []
     seen = campaign.version
     back_to_draft(campaign_id, seen, "edited", **changed, check_result={})
-    audit.record("edit", "campaign", campaign_id, campaign.name, fields=sorted(changed))
+    audit.record(
+        "campaign.changed",
+        "campaign",
+        campaign_id,
+        campaign.name,
+        fields=sorted(changed),
+    )
     db.session.commit()
     return get(campaign_id)
 
@@ -175,7 +181,7 @@ def delete(campaign_id: int) -> None:
     campaign = get(campaign_id)
     if campaign.state not in EDITABLE or campaign.launched_at:
         raise Refused(_("It was launched, so it is kept. You can archive it."))
-    audit.record("delete", "campaign", campaign_id, campaign.name)
+    audit.record("campaign.deleted", "campaign", campaign_id, campaign.name)
     db.session.delete(campaign)
     db.session.commit()
 
@@ -192,7 +198,7 @@ def archive(campaign_id: int, *, undo: bool = False) -> None:
     if not undo and campaign.state not in EDITABLE | OVER:
         raise Refused(_("It is still on its way. Cancel it first, or let it finish."))
     campaign.archived_at = None if undo else now()
-    action = "unarchive" if undo else "archive"
+    action = "campaign.unarchived" if undo else "campaign.archived"
     audit.record(action, "campaign", campaign_id, campaign.name)
     db.session.commit()
 
@@ -227,7 +233,7 @@ def check(campaign_id: int) -> Campaign:
         )
         if not moved:
             moves.refuse(campaign_id)
-        audit.record("check", "campaign", campaign_id)
+        audit.record("campaign.checked", "campaign", campaign_id)
     db.session.commit()
     queue.enqueue("campaigns.check", campaign_id)
     return get(campaign_id)

@@ -43,7 +43,7 @@ def pause(campaign_id: int) -> None:
     """
     if not moves.move(campaign_id, State.PAUSED, kind="paused", pause_reason=""):
         moves.refuse(campaign_id)
-    audit.record("pause", "campaign", campaign_id)
+    audit.record("campaign.paused", "campaign", campaign_id)
     db.session.commit()
 
 
@@ -67,7 +67,7 @@ def resume(campaign_id: int) -> None:
     )
     if not moved:
         moves.refuse(campaign_id)
-    audit.record("resume", "campaign", campaign_id)
+    audit.record("campaign.resumed", "campaign", campaign_id)
     db.session.commit()
     if not ready:
         launching.wake(campaign_id)
@@ -94,7 +94,7 @@ def cancel(campaign_id: int) -> int:
         moves.refuse(campaign_id)
     waiting = Message.status.in_((Status.PENDING, Status.DEFERRED))
     gone = _update(campaign_id, [waiting], status=Status.CANCELLED)
-    audit.record("cancel", "campaign", campaign_id, messages=len(gone))
+    audit.record("campaign.cancelled", "campaign", campaign_id, messages=len(gone))
     db.session.commit()
     return len(gone)
 
@@ -127,7 +127,7 @@ def retry_failed(campaign_id: int, reason_class: str = "") -> int:
         db.session.rollback()
         raise Refused(_("None of the failed messages can be sent again as it is."))
     _go_on(campaign_id, "retried", back, Status.FAILED)
-    audit.record("retry failed", "campaign", campaign_id, messages=len(back))
+    audit.record("campaign.failed_retried", "campaign", campaign_id, messages=len(back))
     db.session.commit()
     moves.wake_tickets(campaign_id, len(back))
     return len(back)
@@ -174,7 +174,7 @@ def resolve_unknown(
     if decision is Decision.SEND_AGAIN:
         _go_on(campaign_id, "send_again", decided, Status.UNKNOWN)
     audit.record(
-        "resolve unknown",
+        "campaign.unknown_resolved",
         "campaign",
         campaign_id,
         decision=decision.value,

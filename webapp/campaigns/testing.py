@@ -60,7 +60,7 @@ def send_to(
     db.session.add(message)
     db.session.flush()
     moves.note(campaign_id, "tested")
-    audit.record("test", "campaign", campaign_id, campaign.name)
+    audit.record("campaign.tested", "campaign", campaign_id, campaign.name)
     db.session.commit()
     queue.wake("delivery.message", message.id, lane=queue.Lane.TRANSACTIONAL)
     return message
