@@ -103,7 +103,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     Babel(app)
     presentation.init_app(app)
     sessions.init_app(app)
-    # The guard comes before CSRF, which reads the body: a stranger's is never read.
+    # The guard comes before CSRF, which reads the body: a stranger's may not be large.
     access.init_app(app)
     csrf = CSRFProtect(app)
     for page in PAGES:

@@ -77,7 +77,16 @@ def test_without_a_file_the_page_says_so(client: PageClient) -> None:
     table = make_table()
     answer = client.submit(f"/recipient-tables/{table.id}/import", {})
     assert answer.status_code == 422
-    assert "Choose a file first." in answer.text
+    assert "Choose a file first, or paste cells." in answer.text
+
+
+def test_pasted_cells_are_a_file_too(client: PageClient) -> None:
+    table = make_table()
+    pasted = {"pasted": "E-mail\tFirst name\r\nada@example.org\tAda\r\n"}
+    path = client.submit(f"/recipient-tables/{table.id}/import", pasted).location
+    page = client.get(path).text
+    assert "separated by tab" in page
+    assert "ada@example.org" in page
 
 
 def test_the_file_is_read_in_another_way(client: PageClient) -> None:

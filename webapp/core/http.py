@@ -9,14 +9,24 @@ import binascii
 import json
 import logging
 import secrets
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    render_template,
+    request,
+)
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -30,6 +40,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 API = "/api/"
 MAX_LIMIT = 500
+SMALL_UPLOAD = 512 * 1024  # octets of a file that stay in memory
 DEFAULT_LIMIT = 50
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -158,7 +169,7 @@ def takes_up_to(octets: int) -> Callable[[View], View]:
     """Let a view take a body that is larger than the usual limit.
 
     The guard of `webapp.operators.access` raises the limit, and only for who may call
-    the view: a stranger's body is never read.
+    the view: of a stranger, nobody reads a large body.
     """
 
     def mark(view: View) -> View:
@@ -184,8 +195,28 @@ def problem(
     return answer, status
 
 
+class DeskRequest(Request):
+    """A request whose uploads rest on the disk of this desk while they are read.
+
+    The usual place, ``/tmp``, is memory on many machines; a file of 1 GB would fill it.
+    """
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        del total_content_length, content_type, filename, content_length
+        directory = current_app.config["POSTROOM"].data_dir
+        # It has no name on the disk and ends with the request that closes it.
+        return tempfile.SpooledTemporaryFile(SMALL_UPLOAD, dir=directory)
+
+
 def init_app(app: Flask) -> None:
     """Install the error handlers and the headers."""
+    app.request_class = DeskRequest
     app.before_request(_number_the_request)
     app.after_request(_defend)
     app.register_error_handler(DomainError, _domain_error)

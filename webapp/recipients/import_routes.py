@@ -1,5 +1,6 @@
 """Imports into recipient tables, as pages: file, columns, check, progress, summary."""
 
+import io
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
@@ -182,9 +183,12 @@ def rejects(import_id: int) -> ResponseReturnValue:
 
 
 def _posted_file() -> tuple[Any, str]:
-    file = request.files.get("file")
+    """Return the file that was chosen, or the cells that were pasted."""
+    file, pasted = request.files.get("file"), request.form.get("pasted", "")
     if file is None or not file.filename:
-        words = _("Choose a file first.")
+        if pasted.strip():
+            return io.BytesIO(pasted.encode("utf-8", "replace")), _("pasted cells")
+        words = _("Choose a file first, or paste cells.")
         raise Invalid(words, {"file": [words]})
     return file.stream, file.filename
 

@@ -1,0 +1,79 @@
+"""A worker that is killed in the middle of an import: nothing lost, nothing twice."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+import config
+from tests.conftest import ApiClient
+from tests.recipients.factories import make_table
+from webapp.core.clock import now
+from webapp.core.db import db, reading
+from webapp.recipients import import_run, import_service, service
+from webapp.recipients.models import ImportMode, Recipient, RecipientImport
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = 3_000
+WORKER = """
+import sys, config, webapp
+from webapp.recipients import import_run
+import_run.ROWS_A_COMMIT = 50
+import_run.PAUSE = 0.02
+with webapp.create_app(config.read()).app_context():
+    import_run.work(int(sys.argv[1]))
+"""
+
+
+def rows_read(import_id: int) -> int:
+    query = sa.select(RecipientImport.rows_read).where(RecipientImport.id == import_id)
+    with reading():
+        found = db.session.scalar(query) or 0
+        db.session.rollback()
+    return found
+
+
+def test_a_killed_worker_costs_nothing(
+    api: ApiClient, settings: config.Settings
+) -> None:
+    del api
+    table_id = make_table().id
+    lines = [f"p{n}@example.org\n" for n in range(ROWS)]
+    file = io.BytesIO(("email\n" + "".join(lines)).encode())
+    import_id = import_service.upload(table_id, file, "m.csv", {}).id
+    import_service.prepare(import_id, {"0": "email"}, ImportMode.ADD)
+    import_service.start(import_id)
+    db.session.rollback()
+    worker = subprocess.Popen(  # noqa: S603 - this very Python
+        [sys.executable, "-c", WORKER, str(import_id)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATA_DIR": str(settings.data_dir),
+            "REDIS_URL": settings.redis_url or "",
+            "SECRET_KEY": "test " * 8,
+        },
+    )
+    deadline = time.monotonic() + 60
+    while rows_read(import_id) < 200:
+        assert time.monotonic() < deadline, "the worker never began"
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(30)
+    reached = rows_read(import_id)
+    assert 200 <= reached < ROWS
+    silent = sa.update(RecipientImport).values(beat_at=now() - timedelta(minutes=2))
+    db.session.execute(silent)
+    db.session.commit()
+    import_run.work(import_id)
+    db.session.expire_all()
+    addresses = list(db.session.scalars(sa.select(Recipient.address_key)))
+    assert len(addresses) == len(set(addresses)) == ROWS
+    assert import_service.get(import_id).added == ROWS
+    assert service.get(table_id).recipients_count == ROWS
