@@ -1,8 +1,9 @@
 """The worker process: takes jobs from the queue, and sends what the database says.
 
-``python worker.py`` works alone. It reads the settings, starts the embedded Redis where
-``REDIS_URL`` is not set, and takes jobs from the three lanes until it is told to end:
-the first SIGTERM or SIGINT lets it drain for at most 20 seconds.
+``python worker.py`` works alone. It reads the settings, brings the database up to date,
+starts the embedded Redis where ``REDIS_URL`` is not set, and takes jobs from the three
+lanes until it is told to end: the first SIGTERM or SIGINT lets it drain for at most 20
+seconds.
 
 Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its parent
 alone is killed, goes on sending unseen. Beside the jobs two threads run, one that says
@@ -31,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 import config
 import webapp
-from webapp.core import queue
+from webapp.core import queue, schema
 from webapp.core.db import db
 from webapp.core.errors import Unavailable
 from webapp.core.queue import Lane, NamedJob, NamedQueue
@@ -189,13 +190,12 @@ def main() -> int:
     app = webapp.create_app(settings)
     with app.app_context():
         try:
+            schema.upgrade(settings.database_url)
             process = Process(app)
-        except DBAPIError:
+        except DBAPIError as error:
+            words = str(error.orig).strip().partition("\n")[0]
             return _complain(
-                "DATABASE_URL: the database does not answer, or has no tables yet. "
-                "Start it, and bring it up to date with `make run` or "
-                "`flask --app webapp upgrade`.",
-                NO_DATABASE,
+                f"DATABASE_URL: the database refuses: {words}", NO_DATABASE
             )
         signal.signal(signal.SIGTERM, process.ask_to_end)
         signal.signal(signal.SIGINT, process.ask_to_end)

@@ -66,11 +66,13 @@ def test_what_it_leaves_behind_is_private(start: Start) -> None:
     assert embedded_redis.answers(embedded_redis.socket_path(desk.data_dir))
 
 
-@pytest.mark.parametrize("part", ["redis-server", "practice.server", "gunicorn"])
+@pytest.mark.parametrize(
+    "part", ["redis-server", "practice.server", "gunicorn", "worker.py"]
+)
 def test_a_part_that_is_killed_is_started_again_and_said(
     start: Start, part: str
 ) -> None:
-    desk = start(SEND_WORKERS="0")
+    desk = start(SEND_WORKERS="1")
     desk.address()
     first = desk.children()[part]
     first.kill()

@@ -20,7 +20,6 @@ from webapp.practice.imap import open_account
 from webapp.practice.journal import Journal
 from webapp.practice.smtp import Pace, Postman
 
-log = logging.getLogger(__name__)
 ACCEPT_BACKLOG = 128
 
 
@@ -58,7 +57,6 @@ async def _serve_until(
         postman.protocol, sock=smtp_socket
     )
     practice.store(data_dir, access.at(*ports))
-    log.info("Practice servers listen: SMTP on port %d, IMAP on port %d", *ports)
     await stop.wait()
     smtp.close()
     imap.close()
@@ -68,7 +66,7 @@ async def _serve_until(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
     options = _options(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd: every command
     pace = Pace(options.slow_seconds, options.answer_seconds, options.bounce_seconds)
     try:
