@@ -151,6 +151,7 @@ def test_a_thousand_messages_arrive_each_once(desk: Desk) -> None:
     flags_are_the_same_for_everybody(desk, api)
 
 
+@pytest.mark.parametrize("desk", ["embedded"], indirect=True)
 def test_after_a_power_cut_the_campaign_goes_on_and_nobody_gets_two(
     desk: Desk,
 ) -> None:
@@ -158,10 +159,8 @@ def test_after_a_power_cut_the_campaign_goes_on_and_nobody_gets_two(
     campaign = launched(desk, api)
     half = f"{campaign}/status"
     wait_for(desk, lambda: api.get(half), lambda found: found["percent"] > 30)
-    for process in (*desk.family(), desk.process):
-        process.kill()
-    desk.end()
-    again = Desk(desk.data_dir)
+    desk.cut_the_power()
+    again = Desk(desk.data_dir, **desk.environ)
     try:
         api.origin = again.address()
         end = wait_for(

@@ -83,6 +83,15 @@ class Desk:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
+    def cut_the_power(self) -> None:
+        """Kill every process at once, so that none can finish or tidy up."""
+        family = self.family()
+        self.process.kill()
+        for child in family:
+            child.kill()
+        psutil.wait_procs(family, PATIENCE)
+        self.end()
+
     def end(self) -> None:
         """Make sure that nothing is left, whatever the test did."""
         if self.process.poll() is None:
