@@ -1,4 +1,4 @@
-// The grid of rows: tick all, and say how many are ticked.
+// The grid of rows: tick all, say how many are ticked, and edit a cell where it stands.
 
 const all = document.querySelector("[data-all]");
 const shown = document.querySelector("[data-selected]");
@@ -25,3 +25,47 @@ if (all && shown) {
   for (const box of boxes) box.addEventListener("change", count);
   count();
 }
+
+const grid = document.querySelector("[data-edit]");
+
+async function save(cell, input) {
+  const row = cell.closest("tr");
+  const token = document.querySelector("input[name=csrf_token]").value;
+  const body = new URLSearchParams({ csrf_token: token, version: row.dataset.version });
+  body.set(`cell-${cell.dataset.cell}`, input.value);
+  cell.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(row.dataset.row, { method: "POST", body, redirect: "manual" });
+    if (answer.type === "opaqueredirect") return location.reload();
+  } catch {
+    // the sentence below says that it was not saved
+  }
+  cell.removeAttribute("aria-busy");
+  const why = cell.querySelector("small") ?? cell.appendChild(document.createElement("small"));
+  why.className = "why";
+  why.textContent = grid.dataset.refused;
+}
+
+function edit(cell) {
+  if (cell.querySelector("input")) return;
+  const before = [...cell.childNodes];
+  const input = document.createElement("input");
+  input.className = "input input-sm";
+  input.value = cell.dataset.text;
+  input.setAttribute("aria-label", `${grid.dataset.edit} ${cell.dataset.cell}`);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") cell.replaceChildren(...before);
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    if (input.value === cell.dataset.text) cell.replaceChildren(...before);
+    else save(cell, input);
+  });
+  cell.replaceChildren(input);
+  input.focus();
+  input.select();
+}
+
+grid?.addEventListener("click", (event) => {
+  const cell = event.target.closest("[data-cell]");
+  if (cell) edit(cell);
+});

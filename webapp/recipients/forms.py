@@ -131,9 +131,10 @@ def cells_from_json() -> dict[str, Any]:
 
 def cells_from_page(columns: list[ColumnSpec]) -> dict[str, Any]:
     """Return the cells that a page posted; its fields are called ``cell-<name>``."""
-    return {
-        column.name: request.form.get(f"cell-{column.name}", "") for column in columns
+    posted = {
+        column.name: request.form.get(f"cell-{column.name}") for column in columns
     }
+    return {name: text for name, text in posted.items() if text is not None}
 
 
 def asked_version() -> int | None:

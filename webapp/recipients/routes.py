@@ -21,6 +21,7 @@ from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, requires
 from webapp.recipients import exports, import_service, jobs, listing, service
+from webapp.recipients.cells import as_text
 from webapp.recipients.forms import (
     KIND_WORDS,
     TableForm,
@@ -30,6 +31,7 @@ from webapp.recipients.models import Recipient, RecipientTable
 
 bp = Blueprint("recipients", __name__)
 
+bp.add_app_template_filter(as_text, "cell_text")
 STARTER = [
     {"name": "email", "label": "E-mail", "kind": "email", "required": True},
     {"name": "first_name", "label": "First name", "kind": "text"},
