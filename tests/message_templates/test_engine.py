@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from webapp.message_templates.engine import Engine
+from webapp.message_templates.examples import EXAMPLES, LANGUAGE
+from webapp.message_templates.lint import check_source
 from webapp.message_templates.source import Rendered, RenderFailure, Source
 
 BASE = "https://library.example"
@@ -191,6 +193,31 @@ def test_one_row_never_shows_in_another() -> None:
     assert isinstance(first, Rendered)
     assert second == Rendered("two", "two\n", "<p>two</p>", ())
     assert isinstance(third, RenderFailure)
+
+
+@pytest.mark.parametrize("code", [code for code, _ in LANGUAGE])
+def test_what_the_editor_explains_can_be_rendered(code: str) -> None:
+    row = {"renewal_date": date(2027, 3, 14), "price": 1234.5}
+    assert text_of(code, first_name="", city="Rome", name="Ada", **row)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_render_without_a_finding_that_blocks(example: str) -> None:
+    source = EXAMPLES[example][1]
+    values = {"first_name": "", "unsubscribe_url": f"{BASE}/u/1"}
+    assert isinstance(Engine().render(source, values, BASE), Rendered)
+    found = check_source(source, ["first_name"], BASE)
+    assert {one.code for one in found} <= {"L01", "G04"}
+
+
+def test_rows_of_one_kind_share_their_skeleton() -> None:
+    engine = Engine()
+    source = Source("html", "s", html="{% if n > 7 %}b{% endif %}<p>{{ n }}</p>")
+    for n in range(10):
+        engine.render(source, {"n": n}, BASE)
+    program = engine._program(source)
+    assert not isinstance(program, RenderFailure)
+    assert len(program._bodies) == 2
 
 
 def test_failure_after_success_leaves_nothing_behind() -> None:

@@ -167,6 +167,14 @@ def test_l04_leaves_good_addresses_alone(address: str) -> None:
     assert not codes(html(f'<a href="{address}">x</a>')) & {"L01", "L02", "L03", "L04"}
 
 
+@pytest.mark.parametrize(
+    "shown", ["Node.js for all", "bank.example", "Yes.Now", "today"]
+)
+def test_l05_leaves_words_alone(shown: str) -> None:
+    link = f'<a href="https://www.bank.example/x">{shown}</a>'
+    assert ("L05" in codes(html(link))) is (shown == "Yes.Now")
+
+
 def test_l05_text_shows_another_domain() -> None:
     found = one(
         html('<a href="https://evil.example/x">www.bank.example/login</a>'), "L05"

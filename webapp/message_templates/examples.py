@@ -1,6 +1,17 @@
-"""Three message templates to start from."""
+"""Three message templates to start from, and what can be written in one."""
 
 from webapp.message_templates.source import Source
+
+#: What can be written beside placeholders, for the editor: code and words.
+LANGUAGE = (
+    ("{{ first_name|default('friend') }}", "a value, or this where the cell is empty"),
+    ("{% if city %}in {{ city }}{% endif %}", "only for rows that have one"),
+    ("{{ renewal_date|date('%d.%m.%Y') }}", "a date, written so"),
+    ("{{ price|number(2) }}", "a number with two decimals"),
+    ("{{ name|upper }} · lower · title · trim", "letters and spaces"),
+    ("{{ url('/winter', host='m.example') }}", "an absolute address"),
+    ("{% for n in range(3) %}{{ n }}{% endfor %}", "again and again"),
+)
 
 EXAMPLES: dict[str, tuple[str, Source]] = {
     "welcome": (

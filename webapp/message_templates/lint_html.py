@@ -17,7 +17,9 @@ from webapp.message_templates.source import Source
 
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _BLOT = "\ufdd4"
-_SHOWN_HOST = re.compile(r"(?:https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,})\b", re.IGNORECASE)
+_HOST = r"((?:[a-z0-9-]+\.)+[a-z]{2,})"
+_SHOWN_ADDRESS = re.compile(r"(?:https?://|(?=www\.))" + _HOST, re.IGNORECASE)
+_SHOWN_HOST = re.compile(_HOST, re.IGNORECASE)
 _SEVERITIES = {
     "private": ("L03", Severity.WARNING),
     "scheme": ("L04", Severity.ERROR),
@@ -137,7 +139,7 @@ def _anchors(scan: _Scan) -> Iterator[Finding]:
             words = f"A link without words: {anchor.href.replace(_BLOT, '…')}"
             yield Finding("L06", Severity.WARNING, words, "html", *anchor.place)
             continue
-        claimed = _SHOWN_HOST.fullmatch(shown.split("/")[0]) or _SHOWN_HOST.match(shown)
+        claimed = _SHOWN_ADDRESS.match(shown) or _SHOWN_HOST.fullmatch(shown)
         host = _host_of(anchor.href)
         if claimed and host and not _same_site(claimed[1].lower(), host):
             words = f"The link shows {claimed[1]} but leads to {host}"

@@ -10,7 +10,7 @@ from webapp.core.db import db
 from webapp.core.errors import Invalid, Refused
 from webapp.core.words import _
 from webapp.message_templates import differences, previewing, service
-from webapp.message_templates.examples import EXAMPLES
+from webapp.message_templates.examples import EXAMPLES, LANGUAGE
 from webapp.message_templates.findings import Fix
 from webapp.message_templates.forms import FixForm, MessageTemplateForm
 from webapp.message_templates.models import MessageTemplate
@@ -244,6 +244,7 @@ def _editor(
         base_url=previewing.base_url(),
         parts=PART_WORDS,
         placeholders=_placeholders(table),
+        language=LANGUAGE,
     )
 
 
