@@ -85,7 +85,7 @@ def html_mail(
     client: PageClient, mailbox: Mailbox, dovecot: Dovecot, login: str
 ) -> str:
     """The path of a mail whose HTML holds every attack."""
-    assert client
+    del client
     message = mail("a@example.com", "Attack", "plain")
     message.add_alternative("<p>hello</p>" + "".join(ATTACKS), subtype="html")
     put(dovecot, login, message)

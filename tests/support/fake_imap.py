@@ -3,17 +3,17 @@
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 CAPABILITY = "IMAP4rev1 AUTH=PLAIN"
-Answer = str | bytes | Callable[[bytes], bytes | str]
 
 
 class FakeImap:
     """Answers each command by its name; `heard` holds every line."""
 
-    def __init__(self, answers: dict[str, Answer], greeting: bytes) -> None:
+    def __init__(self, answers: Mapping[str, Any], greeting: bytes) -> None:
         self.answers = answers
         self.greeting = greeting
         self.heard: list[bytes] = []
@@ -75,7 +75,7 @@ class FakeImap:
 
 @contextmanager
 def fake_imap(
-    answers: dict[str, Answer], greeting: bytes = b"* OK hello\r\n"
+    answers: Mapping[str, Any], greeting: bytes = b"* OK hello\r\n"
 ) -> Iterator[FakeImap]:
     """Run the server on a free loopback port."""
     server = FakeImap(answers, greeting)

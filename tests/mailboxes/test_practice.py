@@ -1,0 +1,66 @@
+"""The same mailbox functions on the practice server, which knows few extensions."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import config
+from tests.mailboxes.samples import newsletter, with_attachments
+from tests.support.practice_servers import Servers
+from webapp.core.db import db
+from webapp.mailboxes import folders, mails, service
+from webapp.mailboxes.models import Folder, Mailbox
+
+
+@pytest.fixture
+def servers(settings: config.Settings) -> Iterator[Servers]:
+    running = Servers(settings.data_dir)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def inbox(servers: Servers, app: object) -> Folder:
+    """The practice inbox with two mails in it."""
+    del app
+    client = servers.imap()
+    for message in (newsletter(), with_attachments()):
+        client.append("INBOX", "", "", message.as_bytes())
+    client.logout()
+    box = Mailbox(name="Practice", is_practice=True)
+    db.session.add(box)
+    db.session.commit()
+    found = folders.fresh(service.all_mailboxes()[0], force=True)
+    return next(folder for folder in found if folder.role == "inbox")
+
+
+def test_list_open_and_flag(inbox: Folder, servers: Servers) -> None:
+    page = mails.listed(inbox)
+    newest = page.rows[0]
+    assert newest.subject == "Attached: the poster"
+    assert newest.snippet == "The poster is attached."
+    assert mails.listed(inbox, "subject:newsletter").rows[0].uid == newest.uid - 1
+    opened = mails.open_one(inbox, newest.uid)
+    assert [part.file_name for part in opened.mail.attachments()] == [
+        "Größe A3.pdf",
+        "poster.pdf",
+    ]
+    assert not newest.has("seen")
+    assert not mails.listed(inbox).rows[0].has("seen")
+    changed = mails.change_flags(inbox, uids=[newest.uid], add=["\\Seen", "\\Flagged"])
+    assert changed == [newest.uid]
+    client = servers.imap()
+    client.select("INBOX", readonly=True)
+    _status, [line] = client.uid("fetch", str(newest.uid), "(FLAGS)")
+    client.logout()
+    assert b"\\Seen" in line
+    assert b"\\Flagged" in line
+
+
+def test_counts_and_pages(inbox: Folder) -> None:
+    assert mails.count(inbox) == inbox.total
+    assert mails.count(inbox, "is:unread") == inbox.unseen
+    first = mails.listed(inbox, limit=1)
+    second = mails.listed(inbox, limit=1, below=first.older)
+    assert second.rows[0].uid < first.rows[0].uid
