@@ -26,6 +26,7 @@ from webapp.operators import access, sessions, setup
 from webapp.operators import api as operators_api
 from webapp.operators import routes as operators_routes
 from webapp.pages import api as pages_api
+from webapp.pages import public_routes
 from webapp.pages import routes as pages_routes
 from webapp.practice import kit
 from webapp.recipients import api as recipients_api
@@ -46,6 +47,7 @@ LARGEST_REQUEST = 2 * 1024 * 1024
 
 PAGES: tuple[Blueprint, ...] = (
     pages_routes.bp,
+    public_routes.bp,
     operators_routes.bp,
     recipients_routes.bp,
     recipient_row_routes.bp,
@@ -108,6 +110,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     csrf = CSRFProtect(app)
     for page in PAGES:
         app.register_blueprint(page)
+    # A mail client has neither cookie nor token; the link itself is signed (RFC 8058).
+    csrf.exempt(public_routes.do_unsubscribe)
     for api in APIS:
         csrf.exempt(api)
         app.register_blueprint(api)

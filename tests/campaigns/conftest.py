@@ -167,30 +167,29 @@ class Desk:
 MakeDesk = Callable[..., Desk]
 
 
+def desk_of(
+    people: Sequence[Mapping[str, Any]] = PEOPLE,
+    sender: Mapping[str, Any] | None = None,
+    campaign: Mapping[str, Any] | None = None,
+    **template: Any,
+) -> Desk:
+    """A desk with these people and this message template, and a draft."""
+    desk = Desk(table_of(people), template_of(**template), sender_of(**(sender or {})))
+    desk.campaign = service.create(
+        name="November newsletter",
+        recipient_table_id=desk.table.id,
+        message_template_id=desk.template.id,
+        sender_id=desk.sender.id,
+        **(campaign or {}),
+    )
+    return desk
+
+
 @pytest.fixture
 def make_desk(app: Flask) -> MakeDesk:
     """Make a desk with these people and this HTML."""
     del app
-
-    def make(
-        people: Sequence[Mapping[str, Any]] = PEOPLE,
-        sender: Mapping[str, Any] | None = None,
-        campaign: Mapping[str, Any] | None = None,
-        **template: Any,
-    ) -> Desk:
-        desk = Desk(
-            table_of(people), template_of(**template), sender_of(**(sender or {}))
-        )
-        desk.campaign = service.create(
-            name="November newsletter",
-            recipient_table_id=desk.table.id,
-            message_template_id=desk.template.id,
-            sender_id=desk.sender.id,
-            **(campaign or {}),
-        )
-        return desk
-
-    return make
+    return desk_of
 
 
 @pytest.fixture

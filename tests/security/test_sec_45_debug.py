@@ -9,7 +9,6 @@ import config
 import webapp
 from tests.conftest import PageClient
 
-
 ANYWHERE = "0.0.0.0"  # noqa: S104 - a setting to be refused
 
 

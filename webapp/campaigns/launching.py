@@ -213,8 +213,9 @@ def _write_batch(campaign_id: int) -> bool:
     table = campaign.recipient_table
     assert table is not None
     written = db.session.scalar(
-        sa.select(sa.func.max(Message.row_number)).where(
-            Message.campaign_id == campaign_id
+        sa.select(Message.row_number).where(
+            Message.campaign_id == campaign_id,
+            Message.recipient_id == campaign.launched_through,
         )
     )
     audience, through = audience_of(campaign, table), campaign.launched_through
