@@ -153,6 +153,13 @@ def test_l03_private_hosts() -> None:
     assert (found.severity, found.line, found.column) == (Severity.WARNING, 2, 1)
 
 
+def test_l03_private_base_is_told_once() -> None:
+    source = Source("html", "s", html='<a href="/a">x</a><a href="/b">y</a>')
+    found = check_source(source, None, "http://127.0.0.1:8000")
+    assert one(found, "L03").message.endswith("http://127.0.0.1:8000")
+    assert "2 relative links" in one(found, "L01").message
+
+
 @pytest.mark.parametrize(
     "address", ["javascript:x", "file:///etc/passwd", "ftp://a.example"]
 )

@@ -1,5 +1,6 @@
 """Rendering through the child process: order, types, restarts, threads, forks."""
 
+import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from webapp.message_templates.engine import Engine
+from webapp.message_templates.render_child import requests
 from webapp.message_templates.rendering import (
     Rendered,
     RenderFailure,
@@ -16,6 +18,7 @@ from webapp.message_templates.rendering import (
     Source,
 )
 from webapp.message_templates.vocabulary import FILTERS, TESTS
+from webapp.message_templates.wire import frame
 
 BASE = "https://library.example"
 SOURCE = Source("html", "{{ n }}", html="<p>{{ n }} <a href='/x'>x</a></p>")
@@ -166,3 +169,11 @@ def test_the_child_has_no_environment_and_opens_no_file(pool: RenderPool) -> Non
     with open(f"/proc/{child}/limits", encoding="ascii") as limits:  # noqa: PTH123 - as above
         opened = next(line for line in limits if line.startswith("Max open files"))
     assert opened.split()[3:5] == ["3", "3"]
+
+
+@pytest.mark.parametrize("cut", [3, 9, 20])
+def test_the_child_ends_when_its_parent_is_gone(cut: int) -> None:
+    whole = frame(["render", [], None, [], True])
+    assert len(list(requests(io.BytesIO(whole + whole)))) == 2
+    assert len(list(requests(io.BytesIO(whole + whole[:cut])))) == 1
+    assert list(requests(io.BytesIO(b"\xff\xff\xff\xff"))) == []

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from webapp.message_templates.bodies import markdown_body
 from webapp.message_templates.findings import Finding, Fix, Severity
-from webapp.message_templates.links import PROBLEMS, resolve
+from webapp.message_templates.links import PROBLEMS, base_problem, resolve
 from webapp.message_templates.source import Source
 
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _BLOT = "\ufdd4"
 _HOST = r"((?:[a-z0-9-]+\.)+[a-z]{2,})"
 _SHOWN_ADDRESS = re.compile(r"(?:https?://|(?=www\.))" + _HOST, re.IGNORECASE)
@@ -105,14 +106,15 @@ def _addresses(scan: _Scan, base: str | None) -> Iterator[Finding]:
         if address.startswith((_BLOT, "#")):
             continue
         shown = address.replace(_BLOT, "…")
+        if not _SCHEME.match(address):
+            relative.append(shown)
+            continue
         new, problem = resolve(address, base, kind)
         if problem in _SEVERITIES:
             code, severity = _SEVERITIES[problem]
             words = f"{PROBLEMS[problem]}: {shown}"
             yield Finding(code, severity, words, "html", line, column)
-        if problem == "no_base" or (problem is None and ":" not in address[:8]):
-            relative.append(shown)
-        if new.startswith("http:") and address.startswith("http:") and not problem:
+        elif new.startswith("http:"):
             plain.append(shown)
     yield from _counted(relative, plain, base)
 
@@ -127,6 +129,9 @@ def _counted(
         count = len(relative)
         made = "relative links are" if count > 1 else "relative link is"
         yield Finding("L01", Severity.INFO, f"{count} {made} made absolute", "html")
+        if base_problem(base) == "private":
+            words = f"The base address works only here: {base}"
+            yield Finding("L03", Severity.WARNING, words)
     if plain:
         words = f"Not encrypted on its way (http:): {plain[0]}"
         yield Finding("L07", Severity.INFO, words, "html")

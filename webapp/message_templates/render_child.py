@@ -59,7 +59,7 @@ def allow_seconds(seconds: int) -> None:
 
 def requests(source: BinaryIO) -> Iterator[Any]:
     """Yield each request until the parent is gone."""
-    while head := source.read(_LENGTH_BYTES):
+    while len(head := source.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
         length = int.from_bytes(head, "big")
         if length > MAX_FRAME:
             return
