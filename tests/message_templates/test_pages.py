@@ -103,6 +103,17 @@ def test_editor_shows_findings_with_place_and_fix(
     assert client.submit(f"{path}/fix", fix).status_code == 409
 
 
+def test_the_address_may_be_written_in_the_text_and_need_not(
+    client: PageClient, template_id: int, table_id: int
+) -> None:
+    path = f"/message-templates/{template_id}"
+    assert "The column “email” is never used" not in client.get(path).text
+    form = {**FORM, "html": "{{ email }}", "version": 1, "table": table_id}
+    page = client.get(client.submit(path, form).headers["Location"]).text
+    assert "There is no column “email”" not in page
+    assert "The column “born” is never used" in page
+
+
 def test_editor_counts_rows_with_missing_values(
     client: PageClient, template_id: int, table_id: int
 ) -> None:

@@ -30,10 +30,10 @@ from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.core.ids import uuid7
 from webapp.core.words import _
+from webapp.message_templates.lint import without_remark_on
 from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
 SHOWN_ROWS = 200
-UNUSED = "V02"
 PROBLEM_ADDRESSES = frozenset({SkipClass.BAD_ADDRESS, SkipClass.NO_ADDRESS})
 
 
@@ -186,8 +186,7 @@ def _lint(
     That the column of addresses is not written in the message is no finding.
     """
     assert stationery.source is not None
-    columns = audience.columns
-    address = f"“{audience.address_column}”"
+    said = pool.check(stationery.source, audience.columns, stationery.base_url)
     return [
         {
             "code": found.code,
@@ -196,8 +195,7 @@ def _lint(
             "part": found.part,
             "line": found.line,
         }
-        for found in pool.check(stationery.source, columns, stationery.base_url)
-        if not (found.code == UNUSED and address in found.message)
+        for found in without_remark_on(audience.address_column, said)
     ]
 
 

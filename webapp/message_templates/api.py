@@ -19,6 +19,7 @@ from webapp.message_templates.reading import undeclared
 from webapp.message_templates.rows import typed_row
 from webapp.operators.access import Scope, actor, requires
 from webapp.operators.idempotency import idempotent
+from webapp.recipients.models import RecipientTable
 
 bp = Blueprint("message_templates_api", __name__, url_prefix="/api/v1")
 
@@ -165,13 +166,12 @@ def preview(message_template_id: int) -> ResponseReturnValue:
     """
     source = service.source_of(service.newest(service.get(message_template_id)))
     form = from_json(PreviewForm)
-    columns: list[str] | None = None
+    table: RecipientTable | None = None
     values: dict[str, object] = form.values.data or {}
     if form.recipient_id.data:
         recipient, table = previewing.recipient_of(form.recipient_id.data)
         values = typed_row(recipient.row_values, previewing.kinds_of(table))
-        columns = previewing.columns_to_use(table)
-    made = previewing.preview(source, values, columns, form.base_url.data)
+    made = previewing.preview(source, values, table, form.base_url.data)
     shown = made.rendered
     return jsonify(
         subject=shown.subject if shown else None,

@@ -92,8 +92,23 @@ def _names(
             yield _unknown(name, part, getattr(source, part), known | FUNCTIONS)
     for name in columns:
         if name not in used:
-            words = f"The column “{name}” is never used"
-            yield Finding("V02", Severity.WARNING, words)
+            yield Finding("V02", Severity.WARNING, _unused(name))
+
+
+def without_remark_on(name: str, found: Sequence[Finding]) -> list[Finding]:
+    """Leave out that a column is never used: nobody expects the address in the text.
+
+    Examples
+    --------
+    >>> found = check_source(Source("text", "Hi", "x"), ["email"], None)
+    >>> [one.code for one in without_remark_on("email", found)]
+    ['U01']
+    """
+    return [one for one in found if one.message != _unused(name)]
+
+
+def _unused(name: str) -> str:
+    return f"The column “{name}” is never used"
 
 
 def _unknown(name: str, part: str, text: str, known: Collection[str]) -> Finding:

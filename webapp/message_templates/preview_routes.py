@@ -156,8 +156,7 @@ def _row(table: RecipientTable | None, source: Source) -> Row | None:
 
 
 def _made(source: Source, table: RecipientTable | None, row: Row | None) -> Preview:
-    columns = previewing.columns_to_use(table) if table else None
-    return previewing.preview(source, row.values if row else {}, columns)
+    return previewing.preview(source, row.values if row else {}, table)
 
 
 def _findings(made: Preview, table: RecipientTable | None, source: Source) -> list[Any]:

@@ -15,7 +15,11 @@ from webapp.core.db import db
 from webapp.core.errors import NotFound
 from webapp.core.words import _
 from webapp.message_templates.findings import Finding, Severity
-from webapp.message_templates.lint import empty_cells, needed_names
+from webapp.message_templates.lint import (
+    empty_cells,
+    needed_names,
+    without_remark_on,
+)
 from webapp.message_templates.rendering import (
     Rendered,
     RenderFailure,
@@ -80,9 +84,13 @@ def kinds_of(table: RecipientTable) -> dict[str, str]:
     return {column.name: column.kind.value for column in table.columns}
 
 
-def columns_to_use(table: RecipientTable) -> list[str]:
-    """Return the columns that a text may be expected to use: all but the address."""
-    return [c.name for c in table.columns if c.name != table.address_column]
+def findings_of(
+    source: Source, table: RecipientTable | None, base: str
+) -> list[Finding]:
+    """Return what the linter says about a source and the columns of a table."""
+    names = [column.name for column in table.columns] if table else None
+    found = shared_pool().check(source, names, base)
+    return without_remark_on(table.address_column, found) if table else found
 
 
 def system_values(base: str) -> dict[str, object]:
@@ -165,14 +173,14 @@ def count_missing(table: RecipientTable, source: Source) -> int:
 def preview(
     source: Source,
     values: Mapping[str, object],
-    columns: list[str] | None,
+    table: RecipientTable | None,
     base: str | None = None,
 ) -> Preview:
     """Render one row and say what the linter finds."""
     base = base or base_url()
     pool = shared_pool()
     (made,) = pool.render_many(source, [{**system_values(base), **values}], base)
-    findings = pool.check(source, columns, base)
+    findings = findings_of(source, table, base)
     if isinstance(made, Rendered):
         return Preview(made, None, findings, base)
     return Preview(None, made, _with_failure(findings, made), base)

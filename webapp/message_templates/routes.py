@@ -14,7 +14,6 @@ from webapp.message_templates.examples import EXAMPLES, LANGUAGE
 from webapp.message_templates.findings import Fix
 from webapp.message_templates.forms import FixForm, MessageTemplateForm
 from webapp.message_templates.models import MessageTemplate
-from webapp.message_templates.rendering import shared_pool
 from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES
 from webapp.operators.access import Scope, actor, requires
 from webapp.recipients.models import RecipientTable
@@ -228,9 +227,8 @@ def _editor(
     asked = request.values.get("table", type=int)
     table = next((one for one in tables if one.id == asked), None)
     table = table or (tables[0] if tables else None)
-    columns = previewing.columns_to_use(table) if table else None
     source = form.source()
-    findings = shared_pool().check(source, columns, previewing.base_url())
+    findings = previewing.findings_of(source, table, previewing.base_url())
     if table:
         findings = [*previewing.missing_findings(table, source), *findings]
     return render_template(
