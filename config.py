@@ -11,11 +11,14 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+import sqlalchemy as sa
 
 KEY_BYTES = 32
 KEY_MODE = 0o600
 DIR_MODE = 0o700
+CONNECT_SECONDS = 10
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"({LABEL}\.)*(?![0-9]+$|0[xX]){LABEL}")
 
@@ -76,6 +79,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         If a value is wrong; the sentence names the variable.
     """
     data_dir = Path(environ.get("DATA_DIR") or "var").resolve()
+    make_private(data_dir, "DATA_DIR")
     host = environ.get("HOST") or "127.0.0.1"
     port = _whole(environ, "PORT", 8000, 0, 65535)
     return Settings(
@@ -124,6 +128,27 @@ def _database_url(environ: Mapping[str, str], data_dir: Path) -> str:
             "DATABASE_URL must start with sqlite:/// or postgresql://, "
             f"not with {scheme!r}."
         )
+    return _parsed_database_url(url)
+
+
+def _parsed_database_url(url: str) -> str:
+    """Return the address; one of a server gives up on it after some seconds."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise SettingsError(
+            "DATABASE_URL cannot be read. It looks like "
+            "postgresql://login:password@host:5432/name; a character such as @ or / "
+            "inside the password is written as %40 or %2F."
+        ) from error
+    if not parsed.drivername.startswith("sqlite"):
+        waits = {"connect_timeout": str(CONNECT_SECONDS), **parsed.query}
+        return parsed.set(query=waits).render_as_string(hide_password=False)
+    if parsed.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            "DATABASE_URL must name a file, for example "
+            "sqlite:////var/lib/postroom/postroom.db: every process has to see it."
+        )
     return url
 
 
@@ -131,7 +156,11 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
     url = environ.get("REDIS_URL")
     if not url:
         return None
-    parts = urlsplit(url)
+    parts = _split(url)
+    if parts is None:
+        raise SettingsError(
+            "REDIS_URL cannot be read. It looks like redis://:password@host:6379/0."
+        )
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise SettingsError(
             "REDIS_URL must start with redis://, rediss:// or unix://, "
@@ -147,6 +176,16 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
             "that Redis could run jobs here. Give it one: redis://:password@host:6379."
         )
     return url
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address, or None if it is none."""
+    try:
+        parts = urlsplit(url)
+        good = parts.port != 0 and not re.search(r"[\s\x00-\x1f]", url)
+    except ValueError:
+        return None
+    return parts if good else None
 
 
 def is_loopback(name: str) -> bool:
@@ -167,9 +206,15 @@ def _base_url(environ: Mapping[str, str], host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     shown = f"[{shown}]" if ":" in shown else shown
     url = environ.get("BASE_URL") or f"http://{shown}:{port}"
-    parts = urlsplit(url)
-    good = parts.scheme in {"http", "https"} and parts.hostname
-    if not good or parts.query or parts.fragment or parts.username:
+    parts = _split(url)
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         raise SettingsError(
             "BASE_URL must be the public address of this desk, for example "
             f"https://post.example.org, not {url!r}."
@@ -230,7 +275,6 @@ def _read_key(name: str, path: Path) -> bytes:
 def _own_key(data_dir: Path) -> bytes:
     """Return the key of this data directory, made once with mode 0600."""
     path = data_dir / "secret.key"
-    make_private(data_dir, "DATA_DIR")
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, KEY_MODE)
     except FileExistsError:
@@ -250,7 +294,7 @@ def make_private(path: Path, name: str) -> None:
     Raises
     ------
     SettingsError
-        If it cannot be created; `name` is the setting that is to blame.
+        If it cannot be created or written to; `name` is the setting that is to blame.
     """
     try:
         path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
@@ -258,3 +302,5 @@ def make_private(path: Path, name: str) -> None:
         raise SettingsError(
             f"{name}: {path} cannot be created ({error.strerror})."
         ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SettingsError(f"{name}: {path} cannot be written by this account.")

@@ -151,12 +151,14 @@ def prepare(settings: config.Settings) -> str:
     """
     try:
         schema.upgrade(settings.database_url)
-    except sqlalchemy.exc.OperationalError as error:
+    except sqlalchemy.exc.DBAPIError as error:
         words = str(error.orig).strip().partition("\n")[0]
         raise CannotStart(f"DATABASE_URL: the database refuses: {words}") from error
     if settings.redis_url and not embedded(settings.redis_url, settings.data_dir):
         try:
-            with redis.Redis.from_url(settings.redis_url) as connection:
+            with redis.Redis.from_url(
+                settings.redis_url, socket_timeout=10, socket_connect_timeout=10
+            ) as connection:
                 connection.ping()
         except redis.RedisError as error:
             raise CannotStart(f"REDIS_URL: no Redis answers there: {error}") from error

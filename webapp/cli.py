@@ -50,10 +50,11 @@ class Command(click.Command):
             return super().invoke(ctx)
         except DomainError as error:
             raise click.ClickException(_sentence(error)) from error
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
+            words = str(error.orig).strip().partition("\n")[0]
             raise click.ClickException(
-                "The database does not answer, or is not up to date "
-                f"({error.orig}). This brings it up to date: "
+                "DATABASE_URL: the database does not answer, or is not up to date "
+                f"({words}). This brings it up to date: "
                 "flask --app webapp db upgrade"
             ) from error
 
