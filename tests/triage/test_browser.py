@@ -1,0 +1,128 @@
+"""Triage in a real browser: keys, panes, both themes, and no complaint anywhere."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page
+from werkzeug.serving import make_server
+
+from tests.conftest import PASSWORD
+from tests.mailboxes.samples import fill, flags_of
+from tests.support.browser import Theme, Window, chromium, window
+from tests.support.dovecot import Dovecot
+from webapp.core.db import db
+from webapp.mailboxes.models import Mailbox
+from webapp.operators.models import Operator
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def origin(
+    app: Flask, operator: Operator, mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> Iterator[str]:
+    """The site with a filled mailbox, until the test ends."""
+    del operator, mailbox
+    fill(dovecot, login, 54)
+    db.session.commit()
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def sign_in(page: Page, origin: str, path: str) -> None:
+    page.goto(f"{origin}/login?next={path}")
+    page.get_by_label("E-mail").fill("ines@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator(".mails").wait_for()
+
+
+def is_well(seen: Window) -> None:
+    assert seen.complaints == []
+    assert seen.overflow() <= 0
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1280, "light"), (390, "dark"), (320, "light")]
+)
+def test_pages_fit_and_complain_about_nothing(
+    browser: Browser, origin: str, width: int, theme: Theme
+) -> None:
+    with window(browser, origin, width=width, theme=theme) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        is_well(seen)
+        page.locator(".mails a", has_text="Newsletter of the fair").click()
+        frame = page.frame_locator("iframe.mail-frame")
+        frame.get_by_text("11 December").wait_for()
+        is_well(seen)
+        for path in ("/triage", "/mailboxes", "/mailboxes/new", "/mailboxes/1/delete"):
+            page.goto(origin + path)
+            is_well(seen)
+
+
+def test_one_pane_on_a_phone(browser: Browser, origin: str) -> None:
+    with window(browser, origin, width=390) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.locator(".mails a").first.click()
+        page.locator("#subj").wait_for()
+        assert not page.locator(".mails").is_visible()
+        page.get_by_role("link", name="List").click()
+        assert page.locator(".mails").is_visible()
+        page.locator(".folder-menu summary").click()
+        page.locator(".folder-menu").get_by_role("link", name="Entwürfe").click()
+        page.get_by_text("This folder is empty").wait_for()
+        is_well(seen)
+
+
+def test_keys_choose_mark_and_undo(
+    browser: Browser, origin: str, dovecot: Dovecot, login: str
+) -> None:
+    before = flags_of(dovecot, login)
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        for key in ("j", "x", "j", "x"):
+            page.keyboard.press(key)
+        assert "2" in page.locator("[data-selected]").inner_text()
+        page.keyboard.press("i")
+        page.locator(".toast").get_by_text("2 marked as read.").wait_for()
+        after = flags_of(dovecot, login)
+        assert [uid for uid in after if after[uid] != before[uid]] == [55, 56]
+        page.keyboard.press("z")
+        page.locator(".toast").get_by_text("2 marked as unread.").wait_for()
+        assert flags_of(dovecot, login) == before
+        page.keyboard.press("/")
+        page.keyboard.type("from:priya is:unread")
+        page.keyboard.press("Enter")
+        page.locator(".mails .who", has_text="Priya Raman").first.wait_for()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.locator("#subj").get_by_text("Plain: Membership renewals").wait_for()
+        is_well(seen)
+    assert flags_of(dovecot, login) == before
+
+
+def test_a_key_in_the_search_box_is_a_letter(
+    browser: Browser, origin: str, dovecot: Dovecot, login: str
+) -> None:
+    before = flags_of(dovecot, login)
+    with window(browser, origin) as seen:
+        sign_in(seen.page, origin, "/triage/1")
+        box = seen.page.get_by_label("Search mail")
+        box.click()
+        seen.page.keyboard.type("jxsiu")
+        assert box.input_value() == "jxsiu"
+    assert flags_of(dovecot, login) == before
