@@ -182,7 +182,8 @@ class Process:
 def main() -> int:
     """Run a worker; return the status to exit with."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    logging.getLogger("rq").setLevel(logging.WARNING)
+    for chatty in ("rq", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = config.read()
     except config.SettingsError as error:
