@@ -91,6 +91,11 @@ def actor() -> Actor:
     return who
 
 
+def act_as(operator: Operator) -> None:
+    """Let the rest of this request count as this operator's: who has just signed in."""
+    g.actor = Actor(operator, SCOPES_OF[operator.role])
+
+
 def may(scope: Scope) -> bool:
     """Whether the one who acts has a scope; for showing or hiding a button."""
     who: Actor | None = g.get("actor")

@@ -12,6 +12,8 @@ from webapp.core.db import db
 from webapp.operators.models import AuditEntry
 from webapp.operators.sessions import address_prefix
 
+CHAIN = 0x706F7374  # any number: the name of our lock in PostgreSQL
+
 
 def record(
     action: str,
@@ -33,6 +35,7 @@ def record(
         detail=detail,
         address_prefix=address_prefix(request.remote_addr) if who else "",
     )
+    _queue_up()
     before = db.session.scalar(
         sa.select(AuditEntry.digest).order_by(AuditEntry.id.desc()).limit(1)
     )
@@ -55,3 +58,20 @@ def digest(before: str, entry: AuditEntry) -> str:
     ]
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def first_broken() -> int | None:
+    """Return the id of the first entry that was changed or follows a removed one."""
+    before = ""
+    entries = sa.select(AuditEntry).order_by(AuditEntry.id)
+    for entry in db.session.scalars(entries.execution_options(yield_per=1000)):
+        if digest(before, entry) != entry.digest:
+            return entry.id
+        before = entry.digest
+    return None
+
+
+def _queue_up() -> None:
+    """Let one transaction at a time append, or two would follow the same entry."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(CHAIN)))

@@ -46,6 +46,8 @@ def do_sign_in() -> ResponseReturnValue:
         )
         return page, 422
     sessions.start(operator)
+    access.act_as(operator)
+    audit.record("operator.signed_in", "operator", operator.id, operator.name)
     db.session.commit()
     return redirect(local_target() or url_for("pages.dashboard"), 303)
 
@@ -54,8 +56,10 @@ def do_sign_in() -> ResponseReturnValue:
 @requires(Scope.READ)
 def sign_out() -> ResponseReturnValue:
     """Sign out."""
+    who = actor()
     sessions.end()
     session.clear()
+    audit.record("operator.signed_out", "operator", who.operator.id, who.name)
     db.session.commit()
     return redirect(url_for("operators.sign_in"), 303)
 
