@@ -14,6 +14,7 @@ from webapp.campaigns import api as campaigns_api
 from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import routes as campaigns_routes
+from webapp.campaigns import single_api
 from webapp.core import db, embedded_redis, http, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
@@ -70,6 +71,7 @@ APIS: tuple[Blueprint, ...] = (
     message_templates_api.bp,
     senders_api.bp,
     campaigns_api.bp,
+    single_api.bp,
     mailboxes_api.bp,
     mails_api.bp,
     triage_api.bp,

@@ -6,7 +6,6 @@ import pytest
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, recipient_of
 from webapp.campaigns import audience, launching, service, steering
-from webapp.campaigns.models import MessageAddress
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
 from webapp.core.clock import now
@@ -140,16 +139,6 @@ def test_rows_added_after_the_launch_get_nothing(desk: Desk) -> None:
     db.session.commit()
     launching.run(desk.campaign.id)
     assert len(desk.messages()) == 3
-
-
-def test_copies_have_an_outcome_of_their_own(make_desk: MakeDesk) -> None:
-    desk = make_desk(
-        campaign={"cc": ["Desk <desk@example.org>"], "bcc": ["b@x.example"]}
-    )
-    desk.launched()
-    rows = db.session.scalars(db.select(MessageAddress)).all()
-    assert sorted({row.kind for row in rows}) == ["bcc", "cc", "to"]
-    assert len(rows) == 9
 
 
 def test_tickets_are_issued(desk: Desk) -> None:

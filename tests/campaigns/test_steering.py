@@ -81,10 +81,15 @@ def test_retry_brings_back_only_the_refused_addresses(make_desk: MakeDesk) -> No
     desk = make_desk(campaign={"cc": ["desk@example.org"]})
     campaign = desk.launched()
     message = desk.set(0, Status.FAILED, reason_class="busy")
-    for row in db.session.scalars(
-        sa.select(MessageAddress).where(MessageAddress.message_id == message.id)
+    for kind, address, status in (
+        ("to", message.address, Status.FAILED),
+        ("cc", "desk@example.org", Status.SENT),
     ):
-        row.status = Status.SENT if row.kind == "cc" else Status.FAILED
+        db.session.add(
+            MessageAddress(
+                message_id=message.id, kind=kind, address=address, status=status
+            )
+        )
     db.session.commit()
     steering.retry_failed(campaign.id)
     rows = db.session.scalars(

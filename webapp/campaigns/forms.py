@@ -28,7 +28,8 @@ from webapp.core.forms import ObjectField, PostForm
 from webapp.core.words import _, _l
 from webapp.message_templates.links import base_problem
 
-MAX_COPIES = 20
+MAX_COPIES = 50
+MAX_BODY = 1024 * 1024
 WHOLE = "0123456789"
 IGNORED = ",.'\N{RIGHT SINGLE QUOTATION MARK}"
 
@@ -192,3 +193,41 @@ class TestForm(PostForm):
 
     __test__ = False
     recipient_id = IntegerField(_l("Row"), [Optional()])
+
+
+class FileForm(PostForm):
+    """A file inside of a call, in base64."""
+
+    filename = StringField(_l("File name"), [InputRequired(), Length(max=255)])
+    content = StringField(_l("Content in base64"), [InputRequired()])
+    content_id = StringField(_l("Content-ID"), [Length(max=200)])
+
+
+class MessageForm(PostForm):
+    """One single message."""
+
+    to = AddressesField(_l("To"))
+    cc = AddressesField(_l("Copy to (Cc)"))
+    bcc = AddressesField(_l("Blind copy to (Bcc)"))
+    reply_to = AddressesField(_l("Reply to"))
+    subject = StringField(_l("Subject"), [Length(max=998)])
+    text = StringField(_l("Text"), [Length(max=MAX_BODY)])
+    html = StringField(_l("HTML"), [Length(max=MAX_BODY)])
+    sender_id = IntegerField(_l("Sender"), [Optional()])
+    envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
+    headers = ObjectField(_l("Own headers"))
+    attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)
+
+    def values(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        found = super().values()
+        for name in ("to", "cc", "bcc", "reply_to"):
+            found[name] = found[name] or []
+        found["headers"] = found["headers"] or {}
+        found["subject"] = found["subject"] or ""
+        found["from"] = (found["from"] or [None])[0]
+        return found
+
+
+# A class cannot name an attribute with a word of the language.
+setattr(MessageForm, "from", AddressesField(_l("From")))

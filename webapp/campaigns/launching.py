@@ -16,9 +16,8 @@ from webapp.campaigns import moves
 from webapp.campaigns.audience import Person, audience_of, batches
 from webapp.campaigns.checking import changed_since
 from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
-from webapp.campaigns.models import Campaign, Message, MessageAddress
+from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
-from webapp.composing.addresses import parse_mailbox
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now
@@ -250,8 +249,6 @@ def _insert(campaign: Campaign, batch: Sequence[Person]) -> None:
     due = db.session.scalar(sa.select(db_now())) or now()
     rows = [_row(campaign, person, key, due) for person in batch]
     db.session.execute(sa.insert(Message), rows)
-    if campaign.cc or campaign.bcc:
-        _insert_addresses(campaign, batch)
 
 
 def _row(
@@ -277,29 +274,6 @@ def _row(
         "is_dry_run": sender["kind"] == TransportKind.DRY_RUN,
         "due_at": due,
     }
-
-
-def _insert_addresses(campaign: Campaign, batch: Sequence[Person]) -> None:
-    """Give each envelope recipient its own outcome where there are several."""
-    messages = db.session.execute(
-        sa.select(Message.id, Message.address).where(
-            Message.campaign_id == campaign.id,
-            Message.recipient_id.between(batch[0].id, batch[-1].id),
-            Message.status == Status.PENDING,
-        )
-    ).all()
-    others = {
-        (kind, parse_mailbox(text).addr)
-        for kind, listed in (("cc", campaign.cc), ("bcc", campaign.bcc))
-        for text in listed
-    }
-    rows = [
-        {"message_id": message.id, "kind": kind, "address": address}
-        for message in messages
-        for kind, address in [("to", message.address), *sorted(others)]
-    ]
-    if rows:
-        db.session.execute(sa.insert(MessageAddress), rows)
 
 
 def _complete(campaign_id: int, rows: int) -> None:
