@@ -208,6 +208,19 @@ def test_filters_show_invalid_duplicate_and_suppressed(client: PageClient) -> No
     assert client.get(f"{path}?only=nobody").status_code == 422
 
 
+def test_ticked_rows_are_suppressed(client: PageClient) -> None:
+    table = make_table()
+    ids = make_rows(table, "a@example.org", "b@example.org", "no address")
+    path = f"/recipient-tables/{table.id}/recipients/suppress"
+    client.submit(path, {"id": [str(ids[0]), str(ids[2])]})
+    page = client.get(f"/recipient-tables/{table.id}?only=suppressed").text
+    assert "a<wbr>@example.org" in page
+    assert shown_rows(page) == 1
+    assert "this address" in page
+    client.submit(path, {"id": str(ids[2])})
+    assert "Nobody was suppressed" in client.get(f"/recipient-tables/{table.id}").text
+
+
 def test_pages_go_on_and_back(client: PageClient) -> None:
     table = make_table()
     make_rows(table, *(f"p{n:03}@example.org" for n in range(120)))

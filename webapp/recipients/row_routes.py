@@ -85,6 +85,24 @@ def delete(table_id: int) -> ResponseReturnValue:
     return back
 
 
+@bp.post("/recipients/suppress")
+@requires(Scope.WRITE)
+def suppress(table_id: int) -> ResponseReturnValue:
+    """Never write again to the rows that were ticked."""
+    ids = request.form.getlist("id", type=int)
+    source = _("Recipient table %(name)s", name=service.get(table_id).name)
+    try:
+        count = row_service.suppress(table_id, ids, source)
+    except NotFound:
+        toast(_("Nobody was suppressed: tick rows with an address first."))
+    else:
+        words = _("We never write to these %(n)s addresses any more.", n=count)
+        if count == 1:
+            words = _("We never write to this address any more.")
+        toast(words)
+    return redirect(url_for("recipients.show", table_id=table_id), 303)
+
+
 @bp.post("/recipients/restore")
 @requires(Scope.WRITE)
 def restore(table_id: int) -> ResponseReturnValue:

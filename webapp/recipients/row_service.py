@@ -12,7 +12,7 @@ from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound, Refused
 from webapp.operators import audit
 from webapp.recipients import service
-from webapp.recipients.kinds import ColumnSpec
+from webapp.recipients.kinds import ColumnKind, ColumnSpec
 from webapp.recipients.models import DeletedRecipient, Recipient, RecipientTable
 from webapp.recipients.rows import Row, read_row
 from webapp.recipients.store import (
@@ -22,6 +22,8 @@ from webapp.recipients.store import (
     row_columns,
     taken_keys,
 )
+from webapp.suppressions import service as suppressions
+from webapp.suppressions.models import Channel
 
 IS_TAKEN = "Another row has this value already"
 
@@ -122,6 +124,32 @@ def delete(table_id: int, ids: Sequence[int]) -> tuple[uuid.UUID, int]:
     )
     db.session.commit()
     return batch, gone
+
+
+def suppress(table_id: int, ids: Sequence[int], source: str) -> int:
+    """Never write to the addresses of these rows again; say how many they are.
+
+    Raises
+    ------
+    NotFound
+        If none of the rows has an address.
+    """
+    table = service.get(table_id)
+    kinds = {spec.name: spec.kind for spec in service.specs(table)}
+    is_phone = kinds.get(table.address_column) is ColumnKind.PHONE
+    channel = Channel.PHONE if is_phone else Channel.EMAIL
+    mine = sa.select(Recipient.address).where(
+        Recipient.recipient_table_id == table.id,
+        Recipient.id.in_(ids),
+        Recipient.address != "",
+    )
+    addresses = list(db.session.scalars(mine.distinct()))
+    if not addresses:
+        raise NotFound("None of these rows has an address.")
+    for address in addresses:
+        suppressions.suppress_within(channel, address, source=source)
+    db.session.commit()
+    return len(addresses)
 
 
 def restore(table_id: int, batch: uuid.UUID) -> int:
