@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from webapp.recipients.cells import as_text, parse_cell
 from webapp.recipients.columns import name_problem, suggest_name
-from webapp.recipients.csv_files import ENCODINGS, Inspector
+from webapp.recipients.csv_detect import Inspector
+from webapp.recipients.csv_files import ENCODINGS
 from webapp.recipients.kinds import ColumnKind
 from webapp.recipients.reasons import CellProblem
 from webapp.recipients.rows import kept_text

@@ -5,7 +5,8 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.recipients.csv_files import Inspector, headings, read_rows
+from webapp.recipients.csv_detect import Inspector
+from webapp.recipients.csv_files import headings, read_rows
 from webapp.recipients.exports import BYTE_ORDER_MARK, _line, cell_text
 from webapp.recipients.kinds import ColumnKind, ColumnSpec
 from webapp.recipients.mapping import Plan, judge, raw_cells

@@ -6,11 +6,16 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from tests.conftest import ApiClient, PageClient
+from webapp.core import blobs
+from webapp.core.db import db
+from webapp.core.errors import Invalid
 from webapp.recipients import csv_files, import_service, service
-from webapp.recipients.csv_files import FileProblem, Inspector, Layout, read_rows
+from webapp.recipients.csv_detect import Inspector
+from webapp.recipients.csv_files import FileProblem, Layout, read_rows
 
 PLAIN = Layout("utf-8", ",", has_header=True)
 
@@ -24,8 +29,8 @@ def zipped() -> bytes:
 
 def refused(content: bytes) -> str:
     inspector = Inspector()
-    inspector.feed(content)
     try:
+        inspector.feed(content)
         for _row in read_rows(io.BytesIO(content), inspector.layout()):
             pass
     except FileProblem as problem:
@@ -70,6 +75,15 @@ def test_more_than_two_million_rows_are_refused(
     rows = b"a\n" + b"1\n" * 4
     assert "more than" in refused(rows)
     assert len(list(read_rows(io.BytesIO(rows[:-2]), PLAIN))) == 3
+
+
+def test_a_large_picture_is_refused_before_it_is_stored(app: Flask) -> None:
+    del app
+    table = service.create("Members", [])
+    picture = io.BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(2_000_000))
+    with pytest.raises(Invalid):
+        import_service.upload(table.id, picture, "members.csv", {})
+    assert db.session.scalar(sa.select(sa.func.count(blobs.Blob.sha256))) == 0
 
 
 class Endless(io.RawIOBase):

@@ -15,7 +15,8 @@ from webapp.core.errors import Invalid, NotFound, Refused, Unavailable
 from webapp.core.queue import enqueue
 from webapp.operators import audit
 from webapp.recipients import service
-from webapp.recipients.csv_files import DELIMITERS, ENCODINGS, FileProblem, Inspector
+from webapp.recipients.csv_detect import Inspector
+from webapp.recipients.csv_files import DELIMITERS, ENCODINGS, FileProblem
 from webapp.recipients.import_plan import (
     plan_of,
     problems_of,
