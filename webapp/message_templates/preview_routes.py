@@ -6,6 +6,7 @@ sandboxed frame, with a policy that lets nothing run and nothing load but pictur
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, g, jsonify, render_template, request, url_for
@@ -63,6 +64,7 @@ def show(message_template_id: int) -> ResponseReturnValue:
     row = _row(asked.table, source)
     made = _made(source, asked.table, row)
     here = _addresses(template, asked, row)
+    from_ = _from()
     return render_template(
         "message_templates/preview.html",
         template=template,
@@ -77,7 +79,8 @@ def show(message_template_id: int) -> ResponseReturnValue:
         missing=previewing.count_missing(asked.table, source) if asked.table else 0,
         findings=_findings(made, asked.table, source),
         next_good=_next_good(source, asked.table, row) if made.failure else None,
-        mime=_mime(made.rendered, row) if made.rendered else None,
+        mime=_mime(made.rendered, row, from_) if made.rendered else None,
+        from_=from_,
         parts=PART_WORDS,
         problems=PROBLEMS,
         widths=WIDTHS,
@@ -198,13 +201,21 @@ def _addresses(template: MessageTemplate, asked: _Asked, row: Row | None) -> Any
     return here
 
 
-def _mime(rendered: Rendered, row: Row | None) -> tuple[str, str] | str:
-    """Return header and whole source of the message, or why it cannot be composed."""
-    host = previewing.base_url().partition("//")[2].partition("/")[0].partition(":")[0]
-    sender = db.session.scalar(sa.select(Sender).order_by(Sender.id.desc()).limit(1))
-    from_ = Address("", f"sender@{host}")
+def _from() -> Address:
+    """Return who writes, as long as no campaign has chosen: the newest sender."""
+    query = sa.select(Sender).where(Sender.archived_at.is_(None))
+    sender = db.session.scalar(query.order_by(Sender.id.desc()).limit(1))
     if sender:
-        from_ = Address(sender.from_name, sender.from_address)
+        return Address(sender.from_name, sender.from_address)
+    return Address("", f"sender@{_host()}")
+
+
+def _host() -> str:
+    return urlsplit(previewing.base_url()).hostname or "localhost"
+
+
+def _mime(rendered: Rendered, row: Row | None, from_: Address) -> tuple[str, str] | str:
+    """Return header and whole source of the message, or why it cannot be composed."""
     try:
         to = Address("", row.recipient.address) if row else from_
         letter = Letter(
@@ -213,7 +224,7 @@ def _mime(rendered: Rendered, row: Row | None) -> tuple[str, str] | str:
             subject=rendered.subject,
             text=rendered.text or None,
             html=rendered.html,
-            message_id=f"<preview@{host}>",
+            message_id=f"<preview@{_host()}>",
             date=now(),
         )
         whole = compose(letter).data.decode("utf-8", "replace")
