@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, Locator, StorageState
 
 from tests.journey.walk import FirstMinute
 from tests.support.browser import Theme, chromium, window
@@ -117,3 +117,31 @@ def test_every_page_is_well(
             assert one.overflow() <= 0, f"{path} is too wide"
         ours = [line for line in one.complaints if "/nothing-here" not in line]
         assert ours == []
+
+
+def test_a_campaign_goes_out_without_javascript(
+    browser: Browser, walked: Walked
+) -> None:
+    with window(
+        browser, walked.origin, width=390, signed_in=walked.signed_in, scripts=False
+    ) as one:
+        page = one.page
+        page.goto(f"{walked.origin}/campaigns/2/check")
+        page.get_by_role("button", name="Check everything").click()
+        refresh_until(page.get_by_text("1 problem to decide"))
+        page.get_by_role("button", name="Leave out this row").click()
+        page.get_by_role("link", name="Ready: go on to send").click()
+        page.get_by_label("Time to stop it").select_option("0")
+        page.get_by_role("button", name="Send 8 e-mails").click()
+        refresh_until(page.get_by_text("Finished"))
+        page.get_by_role("link", name="Open in triage").click()
+        assert page.get_by_text("Welcome, Dora").count() > 0
+
+
+def refresh_until(there: Locator) -> None:
+    """Follow the link that every live page has, until something is there."""
+    deadline = time.monotonic() + MINUTE
+    while not there.count():
+        assert time.monotonic() < deadline, there.page.inner_text("main")
+        time.sleep(0.5)
+        there.page.get_by_role("link", name="Refresh").first.click()

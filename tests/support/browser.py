@@ -86,10 +86,12 @@ def window(
     width: int = 1280,
     theme: Theme = "light",
     signed_in: StorageState | None = None,
+    scripts: bool = True,
 ) -> Iterator[Window]:
     """Open a window of this width and theme, with no cookies but those given."""
     context = browser.new_context(
         storage_state=signed_in,
+        java_script_enabled=scripts,
         viewport={"width": width, "height": 900},
         color_scheme=theme,
         reduced_motion="reduce",
