@@ -19,6 +19,7 @@ KEY_BYTES = 32
 KEY_MODE = 0o600
 DIR_MODE = 0o700
 CONNECT_SECONDS = 10
+DEFAULT_PORT = 8000
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"({LABEL}\.)*(?![0-9]+$|0[xX]){LABEL}")
 
@@ -56,7 +57,7 @@ class Settings:
     base_url: str
     secret_key: bytes = field(repr=False)
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = DEFAULT_PORT
     web_workers: int = 2
     send_workers: int = 2
     practice: bool = True
@@ -81,7 +82,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     data_dir = Path(environ.get("DATA_DIR") or "var").resolve()
     make_private(data_dir, "DATA_DIR")
     host = environ.get("HOST") or "127.0.0.1"
-    port = _whole(environ, "PORT", 8000, 0, 65535)
+    port = _whole(environ, "PORT", DEFAULT_PORT, 0, 65535)
     return Settings(
         data_dir=data_dir,
         database_url=_database_url(environ, data_dir),
@@ -205,7 +206,8 @@ def is_loopback(name: str) -> bool:
 def _base_url(environ: Mapping[str, str], host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     shown = f"[{shown}]" if ":" in shown else shown
-    url = environ.get("BASE_URL") or f"http://{shown}:{port}"
+    # A free port (0) is known only when it is open; `serve` then reads again.
+    url = environ.get("BASE_URL") or f"http://{shown}:{port or DEFAULT_PORT}"
     parts = _split(url)
     if (
         parts is None

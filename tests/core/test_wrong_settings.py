@@ -94,3 +94,8 @@ def test_a_file_that_is_no_database_is_said_in_words(
     assert done.returncode != 0
     assert "DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_any_free_port_may_be_asked_for(tmp_path: Path) -> None:
+    found = config.read({"DATA_DIR": str(tmp_path), "PORT": "0"})
+    assert found.port == 0

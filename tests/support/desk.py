@@ -110,5 +110,6 @@ class Desk:
         deadline = time.monotonic() + PATIENCE
         while not holds():
             told = "".join(self.complaints)
+            assert self.process.poll() is None, f"it ended by itself\n{told}"
             assert time.monotonic() < deadline, f"{words}\n{told}"
             time.sleep(0.05)
