@@ -27,10 +27,8 @@ function selected() {
 }
 
 function count() {
-  if (!counter) return;
-  counter.dataset.words ??= counter.textContent;
   const n = selected().length;
-  counter.textContent = n ? `${counter.dataset.words} ${n}` : counter.dataset.words;
+  if (counter) counter.textContent = n ? `${n}` : "";
 }
 
 function toggle() {

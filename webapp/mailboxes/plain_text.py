@@ -48,18 +48,18 @@ def blocks(text: str) -> list[Block]:
     Piece(text='https://example.com/a', href='https://example.com/a')
     """
     rows = text[:TEXT_SHOWN].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    while rows and not rows[-1].strip():
-        rows.pop()
     grouped = groupby(rows[:LINES_SHOWN], key=lambda row: row.startswith(">"))
-    return [
-        Block(
-            quoted,
-            tuple(
-                pieces(_QUOTE.sub("", row, count=1) if quoted else row) for row in lines
-            ),
-        )
-        for quoted, lines in grouped
-    ]
+    made = (_block(list(lines), quoted=quoted) for quoted, lines in grouped)
+    return [block for block in made if block.lines]
+
+
+def _block(rows: list[str], *, quoted: bool) -> Block:
+    """Return a block without the empty lines at its ends."""
+    bare = [_QUOTE.sub("", row, count=1) if quoted else row for row in rows]
+    while bare and not bare[-1].strip():
+        bare.pop()
+    first = next((at for at, row in enumerate(bare) if row.strip()), 0)
+    return Block(quoted, tuple(pieces(row) for row in bare[first:]))
 
 
 def is_cut(text: str) -> bool:
