@@ -35,10 +35,11 @@ def steps() -> list[Step]:
 
 
 def _example_sent() -> str:
+    examples = sa.select(Campaign.id).where(Campaign.is_example)
     sent = _count(
-        sa.select(sa.func.count(Message.id))
-        .join(Campaign, Campaign.id == Message.campaign_id)
-        .where(Campaign.is_example, Message.status == Status.SENT)
+        sa.select(sa.func.count(Message.id)).where(
+            Message.campaign_id.in_(examples), Message.status == Status.SENT
+        )
     )
     return _("Done, %(n)s messages", n=figure(sent)) if sent else ""
 

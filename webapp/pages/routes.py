@@ -31,20 +31,20 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 @requires(Scope.READ)
 def dashboard() -> ResponseReturnValue:
     """Show what is wrong, what is running, and what is next."""
-    steps = [] if service.is_checklist_hidden() else checklist.steps()
     now = {
         "attention": attention.everything(),
         "running": overview.running(),
         "mailboxes": overview.unread(),
-        "steps": steps,
-        "done": sum(1 for step in steps if step.done),
     }
     if request.args.get("fragment") == "now":
         return render_template("pages/now.html", **now)
+    steps = [] if service.is_checklist_hidden() else checklist.steps()
     return render_template(
         "pages/dashboard.html",
         chart=overview.last_days(),
         reasons=overview.why_failed(),
+        steps=steps,
+        done=sum(1 for step in steps if step.done),
         **now,
     )
 
