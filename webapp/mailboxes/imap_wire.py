@@ -151,6 +151,10 @@ class Line:
         except OSError as error:
             self.broken = True
             raise Unreachable("The mail server did not answer in time.") from error
+        except Exception as error:  # imaplib's parser raises many kinds on nonsense
+            self.broken = True
+            words = "The answer of the mail server could not be understood."
+            raise Unreachable(words) from error
         except BaseException:
             self.broken = True
             raise
