@@ -1,6 +1,10 @@
 """The pages of a campaign, without JavaScript: list, steps, live page, timeline."""
 
 import pytest
+import redis
+from flask import Flask
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk
 from tests.conftest import PageClient
@@ -317,3 +321,27 @@ def test_an_address_is_suppressed_from_its_timeline(
     assert "We never write to zoe@example.org any more." in client.get(place).text
     keys = db.session.scalars(db.select(Suppression.address_key)).all()
     assert keys == ["zoe@example.org"]
+
+
+def test_a_silent_queue_is_said_and_loses_nothing(
+    app: Flask, client: PageClient, desk: Desk
+) -> None:
+    place = f"/campaigns/{desk.launched().id}"
+    app.extensions["redis"] = redis.Redis.from_url(
+        "unix:///nowhere/redis.sock", retry=Retry(NoBackoff(), 0)
+    )
+    assert "The queue does not answer" in client.get(place).text
+    client.submit(f"{place}/pause")
+    assert client.submit(f"{place}/resume").status_code == 303
+    assert desk.fresh().state == State.SENDING
+
+
+def test_a_check_waits_for_the_queue(
+    app: Flask, client: PageClient, desk: Desk
+) -> None:
+    app.extensions["redis"] = redis.Redis.from_url(
+        "unix:///nowhere/redis.sock", retry=Retry(NoBackoff(), 0)
+    )
+    place = f"/campaigns/{desk.campaign.id}/check"
+    assert client.submit(place).status_code == 303
+    assert "The queue does not answer" in client.get(place).text

@@ -13,7 +13,7 @@ from webapp.campaigns.chart import Chart, draw, interval_for
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, State, Status
-from webapp.campaigns.workers import any_alive
+from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.presentation import figure
@@ -32,8 +32,8 @@ class Live:
         As the API gives it.
     bar
         Percentage that was sent and that failed, for the lengths of the bar.
-    worker_alive
-        False when nobody is there to send, though there is something to send.
+    trouble
+        What keeps the campaign from going on, in words; empty when nothing does.
     """
 
     status: dict[str, Any]
@@ -43,7 +43,7 @@ class Live:
     bar: tuple[float, float]
     failures: list[dict[str, Any]]
     retryable: int
-    worker_alive: bool
+    trouble: str
     hold_left: int
     chart: Chart | None = None
 
@@ -97,7 +97,7 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         retryable=sum(
             one["count"] for one in status["failures"] if one["class"] in RETRYABLE
         ),
-        worker_alive=not moving or any_alive(),
+        trouble=trouble() if moving else "",
         hold_left=max(0, round(left)),
         chart=_chart(campaign, numbers) if with_chart else None,
     )

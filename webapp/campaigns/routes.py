@@ -13,7 +13,7 @@ from webapp.campaigns.ladder import ladder
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import chosen
 from webapp.campaigns.states import EDITABLE, State
-from webapp.campaigns.workers import any_alive
+from webapp.campaigns.workers import trouble
 from webapp.core import forms
 from webapp.core.errors import Invalid, Refused
 from webapp.core.http import page_of
@@ -173,7 +173,7 @@ def check(campaign_id: int) -> ResponseReturnValue:
         changed=changed_since(campaign),
         clean=is_clean(result),
         checking=checking,
-        worker_alive=not checking or any_alive(),
+        trouble=trouble() if checking else "",
     )
 
 

@@ -212,14 +212,12 @@ def duplicate(campaign_id: int, operator: Operator | None = None) -> Campaign:
 
 
 def check(campaign_id: int) -> Campaign:
-    """Begin to check a campaign; a job does it.
+    """Begin to check a campaign; a job does it, as soon as the queue has a worker.
 
     Raises
     ------
     Refused
         If it is launched already.
-    Unavailable
-        If the queue does not answer.
     """
     campaign = get(campaign_id)
     if campaign.state != State.CHECKING:
@@ -235,7 +233,7 @@ def check(campaign_id: int) -> Campaign:
             moves.refuse(campaign_id)
         audit.record("campaign.checked", "campaign", campaign_id)
     db.session.commit()
-    queue.enqueue("campaigns.check", campaign_id)
+    queue.wake("campaigns.check", campaign_id)
     return get(campaign_id)
 
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import UtcDateTime, db
+from webapp.core.words import _
 
 SILENT = timedelta(seconds=20)
 
@@ -26,3 +28,12 @@ def any_alive() -> bool:
         workers.c.stopped_at.is_(None), workers.c.beat_at > now() - SILENT
     )
     return db.session.execute(alive.limit(1)).first() is not None
+
+
+def trouble() -> str:
+    """Return what keeps work from being done, in words; empty when nothing does."""
+    if queue.depths() is None:
+        return _("The queue does not answer; it goes on when the queue is back.")
+    if not any_alive():
+        return _("No worker is running; the campaign continues when one is back.")
+    return ""
