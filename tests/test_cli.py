@@ -168,7 +168,7 @@ def flask(
         input=PASSWORD + "\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

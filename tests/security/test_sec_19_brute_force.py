@@ -94,4 +94,4 @@ def test_unknown_accounts_take_the_same_time(operator: Operator) -> None:
 
     median(operator.email)
     ratio = median(operator.email) / median(NOBODY)
-    assert 0.4 < ratio < 2.5
+    assert 1 / 3 < ratio < 3
