@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -23,7 +24,7 @@ from typing import Any
 import redis
 from flask import Flask
 from rq import SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
@@ -47,6 +48,9 @@ NO_DATABASE = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 END_SECONDS = 40.0
+SAY_SECONDS = 60.0
+# Redis is gone, or is another one by now and knows nothing of the job.
+QUEUE_ERRORS = (redis.RedisError, InvalidJobOperation, NoSuchJobError)
 
 
 class NoTimeLimit(BaseDeathPenalty):
@@ -61,12 +65,35 @@ class NoTimeLimit(BaseDeathPenalty):
         """Take none back."""
 
 
+class QuietAboutRedis(logging.Filter):
+    """Say in a line now and then that Redis is gone, where RQ says it in pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at = -SAY_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep what is about something else, and one line a minute about this."""
+        given = record.args if isinstance(record.args, tuple) else ()
+        error = record.exc_info[1] if record.exc_info else None
+        if not any(isinstance(one, QUEUE_ERRORS) for one in (error, *given)):
+            return True
+        if time.monotonic() - self._said_at < SAY_SECONDS:
+            return False
+        self._said_at = time.monotonic()
+        record.msg, record.args = "waiting for the queue", ()
+        record.exc_info, record.exc_text = None, None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class JobWorker(SimpleWorker):
     """Runs each job in a fresh application context, and leaves signals to `main`."""
 
     job_class = NamedJob
     queue_class = NamedQueue
     death_penalty_class = NoTimeLimit
+    max_connection_wait_time = 5.0
 
     def __init__(self, app: Flask, stopping: threading.Event) -> None:
         self._app = app
@@ -99,6 +126,11 @@ class JobWorker(SimpleWorker):
         """Run one job in a fresh context; what it left open is rolled back."""
         with self._app.app_context():
             return bool(super().perform_job(job, queue, execution))
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Say what broke in a job; that the queue went away meanwhile is no news."""
+        if not isinstance(exc_info[1], QUEUE_ERRORS):
+            super().handle_exception(job, *exc_info)
 
     def subscribe(self) -> None:
         """Listen to no commands: the database says what is to be done."""
@@ -170,9 +202,8 @@ class Process:
             try:
                 JobWorker(self.app, self.stopping).work(logging_level="WARNING")
                 pause = FIRST_PAUSE
-            except (redis.RedisError, Unavailable) as error:
-                if pause == FIRST_PAUSE:
-                    log.warning("waiting for the queue: %s", type(error).__name__)
+            except (*QUEUE_ERRORS, Unavailable):
+                log.debug("the queue does not answer")
             self.stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             with suppress(Unavailable):
@@ -184,6 +215,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     for chatty in ("rq", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("rq.worker").addFilter(QuietAboutRedis())
     try:
         settings = config.read()
     except config.SettingsError as error:

@@ -231,8 +231,8 @@ class World(RuleBasedStateMachine):
 
 def test_no_sequence_of_events_breaks_the_promise(desk: Desk) -> None:
     with RenderPool() as pool:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis ships it so
-            lambda: World(desk, pool),
+        run_state_machine_as_test(
+            lambda: World(desk, pool),  # type: ignore[arg-type]  # any callable does
             settings=settings(
                 max_examples=40,
                 stateful_step_count=30,

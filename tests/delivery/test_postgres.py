@@ -18,7 +18,8 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State
 from webapp.core import queue, schema
 from webapp.core.db import Base, db
-from webapp.delivery import liveness, marking, plans
+from webapp.core.ids import uuid7
+from webapp.delivery import liveness, marking, plans, tickets
 from webapp.delivery.marking import exchange
 from webapp.delivery.preparing import Prepared, Ready, prepare
 from webapp.message_templates.rendering import RenderPool
@@ -84,6 +85,16 @@ def test_a_campaign_survives_a_killed_worker_and_an_emptied_queue(desk: Desk) ->
     desk.assert_ledger_agrees()
 
 
+def test_a_cap_is_exact_over_two_workers(desk: Desk) -> None:
+    campaign = desk.campaign(120, desk.sender(per_day=70))
+    desk.start()
+    desk.start()
+    desk.wait_until(lambda: desk.statuses()["sent"] == 70, "the cap was not reached")
+    desk.wait_until(lambda: campaign.id not in tickets.due_campaigns(), "it is due")
+    assert desk.statuses() == {"sent": 70, "pending": 50}
+    assert len(desk.server.mails) == 70
+
+
 def test_what_the_server_says_row_by_row(desk: Desk, server: RecordingServer) -> None:
     server.answer("rcpt:person7@example.org", "451 4.2.0 Greylisted")
     server.answer("rcpt:person8@example.org", "550 5.1.1 No such user")
@@ -132,7 +143,7 @@ def test_a_lost_commit_that_is_still_under_way_is_waited_for(
     campaign = desk.campaign(1)
     plan, rows = ready(campaign)
     me = liveness.register()
-    attempt, begun, end = liveness.uuid7(), threading.Event(), threading.Event()
+    attempt, begun, end = uuid7(), threading.Event(), threading.Event()
 
     def slow_commit() -> None:
         """Stand for the server that lost us and is still committing."""

@@ -229,6 +229,7 @@ def test_a_campaign_goes_on_without_a_queue_when_it_is_back(
         desk.wait_finished(campaign, 60)
     assert desk.statuses() == {"sent": 600}
     desk.assert_ledger_agrees()
+    assert "Traceback" not in desk.log()
 
 
 def run_worker(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -250,8 +251,9 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_database_without_tables_is_said_in_a_sentence(tmp_path: Path) -> None:
-    ended = run_worker({"DATA_DIR": str(tmp_path / "new")})
+def test_a_database_that_does_not_answer_is_said_in_a_sentence(tmp_path: Path) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    ended = run_worker({"DATA_DIR": str(tmp_path / "new"), "DATABASE_URL": nowhere})
     assert ended.returncode == 3
     assert ended.stderr.startswith("DATABASE_URL:")
     assert "Traceback" not in ended.stderr

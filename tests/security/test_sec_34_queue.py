@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from rq import Queue
-from rq.job import Callback
+from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 

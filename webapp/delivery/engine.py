@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.05
 LINGER_SECONDS = 3.0
+# A ticket lets others have their turn, single messages first among them.
+TICKET_SECONDS = 10.0
+# A limit that lets more go within this time is waited for.
+PATIENCE_SECONDS = 1.5
 DRAIN_SECONDS = 20.0
 OK_SECONDS = 10.0
 
@@ -176,6 +180,7 @@ class _Ticket:
         self._chunks = chunks
         self._ready: deque[Ready] = deque()
         self._is_open = True
+        self._until = time.monotonic() + TICKET_SECONDS
         self._probe = 0 if plan.probing else None
 
     def run(self) -> None:
@@ -189,12 +194,21 @@ class _Ticket:
                 self._way, self._plan, self._pick, self._seconds(before)
             )
             self._is_open = self._is_open and got.is_open and got.is_stored
+            self._hold_back(got)
             if got.marked or connections.marked != before:
                 last = time.monotonic()
             if self._is_over(time.monotonic() - last):
                 break
         connections.take_back()
         self._engine.trade(self._way, None, nothing, 0.0)
+
+    def _hold_back(self, got: Exchanged) -> None:
+        """Wait for a limit that lets more go soon; for another one mark no more."""
+        self._ready.extendleft(reversed(got.left))
+        if got.wait > PATIENCE_SECONDS:
+            self._until = 0.0
+        elif got.left:
+            self._engine.stopping.wait(min(got.wait, WAIT_SECONDS))
 
     def _seconds(self, marked: int) -> float:
         """Return how long to wait for outcomes: not at all while there is room."""
@@ -204,6 +218,7 @@ class _Ticket:
     def _goes_on(self) -> bool:
         return (
             self._is_open
+            and time.monotonic() < self._until
             and not self._engine.stopping.is_set()
             and not self._way.connections.unwell.is_set()
         )

@@ -1,6 +1,6 @@
 """Mark: one conditional statement, and the rows that it returns are the only ones ours.
 
-    gate ─▶ skip what was suppressed ─▶ mark ─▶ attempts, addresses, timeline ─▶ COMMIT
+    gate ─▶ limits ─▶ mark ─▶ skip what was suppressed ─▶ attempts, timeline ─▶ COMMIT
 
 Only after the confirmed commit may exactly those rows be handed over. `exchange` puts
 the outcomes of earlier rows into the same transaction, so that one commit serves both.
@@ -29,7 +29,9 @@ from webapp.campaigns.reasons import SkipClass
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, db_now
 from webapp.core.ids import uuid7
+from webapp.delivery import limits
 from webapp.delivery.connections import Handed
+from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
@@ -74,11 +76,15 @@ class Exchanged:
         Whether more may be marked: the campaign is sending.
     is_stored
         Whether the outcomes are in the database; if not, they have to come again.
+    left, wait
+        What a limit held back, and for how many seconds.
     """
 
     marked: tuple[Handed, ...] = ()
     is_open: bool = True
     is_stored: bool = True
+    left: tuple[Prepared, ...] = ()
+    wait: float = 0.0
 
 
 def exchange(
@@ -99,9 +105,13 @@ def exchange(
         is_open = _is_open(plan)
         record(settled, at, me.id)
         won: set[int] = set()
+        allowance = Allowance(len(prepared))
         if plan is not None and is_open:
             _refuse(refused, at)
-            won = _mark(plan, _Try(attempt, me.id, epoch, at), prepared)
+            allowance = limits.ask(plan, len(prepared), at)
+            granted = prepared[: allowance.count]
+            won = _mark(plan, _Try(attempt, me.id, epoch, at), granted)
+            limits.take(plan, allowance.windows, len(won))
     except SQLAlchemyError as error:
         db.session.rollback()
         log.warning("the database refused a mark: %s", type(error).__name__)
@@ -113,7 +123,8 @@ def exchange(
         log.warning("the answer to a commit was lost: %s", type(error).__name__)
         won, is_stored = _read_back(attempt, prepared, me)
     marked = tuple(Handed(one, attempt, epoch) for one in prepared if one.id in won)
-    return Exchanged(marked, is_open, is_stored)
+    left = tuple(prepared[allowance.count :])
+    return Exchanged(marked, is_open, is_stored, left, allowance.wait)
 
 
 @dataclass(frozen=True, slots=True)

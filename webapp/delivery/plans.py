@@ -28,6 +28,8 @@ class Plan:
         Detached from the database: threads read it.
     generation
         Of the ticket; spreads the workers over a large campaign.
+    per_minute
+        How many messages of the campaign may leave in a minute; 0 means any number.
     probing
         Whether the sender was unwell: then one message goes ahead of the others.
     """
@@ -39,6 +41,7 @@ class Plan:
     lifetime: timedelta
     generation: int
     probing: bool
+    per_minute: int = 0
 
     @property
     def is_dry_run(self) -> bool:
@@ -78,6 +81,7 @@ def _of_campaign(campaign_id: int, generation: int) -> Plan | None:
         lifetime=timedelta(seconds=lifetime),
         generation=generation,
         probing=sender.breaker_failures > 0,
+        per_minute=campaign.throttle,
     )
 
 

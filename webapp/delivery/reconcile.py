@@ -17,7 +17,7 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, db_now, reading
 from webapp.core.errors import Unavailable
-from webapp.delivery import liveness, tickets
+from webapp.delivery import limits, liveness, tickets
 from webapp.recipients import service as recipients
 
 log = logging.getLogger(__name__)
@@ -106,5 +106,6 @@ STEPS: tuple[Callable[[], object], ...] = (
     issue_tickets,
     cancel_the_rest,
     finish,
+    limits.forget_old,
     recipients.resume_stale_imports,
 )

@@ -13,6 +13,7 @@ from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
 from webapp.core.queue import Lane
+from webapp.delivery.limits import has_allowance
 from webapp.delivery.plans import closed_breaker
 from webapp.senders.models import Sender
 
@@ -66,7 +67,12 @@ def _due() -> "sa.Select[int]":
     return (
         sa.select(Campaign.id)
         .join(Sender, Sender.id == Campaign.sender_id)
-        .where(Campaign.state == State.SENDING, closed_breaker(), is_due)
+        .where(
+            Campaign.state == State.SENDING,
+            closed_breaker(),
+            has_allowance(of_campaign=True),
+            is_due,
+        )
     )
 
 
@@ -80,6 +86,7 @@ def due_senders() -> list[int]:
             Message.status.in_(WAITING),
             Message.due_at <= db_now(),
             closed_breaker(),
+            has_allowance(of_campaign=False),
         )
         .distinct()
     )
