@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.mailboxes.charsets import decode_words, one_line, safe_decode
-from webapp.mailboxes.file_names import clean_file_name, content_disposition, warning
+from webapp.core.file_names import clean_file_name, content_disposition, warning
+from webapp.core.one_line import one_line
+from webapp.mailboxes.charsets import decode_words, safe_decode
 from webapp.mailboxes.headers import MailAddress, parse_addresses, parse_date
 from webapp.mailboxes.mime import parse_mail
 from webapp.mailboxes.plain_text import blocks, pieces

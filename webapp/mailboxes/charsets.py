@@ -9,7 +9,6 @@ import base64
 import binascii
 import codecs
 import re
-import unicodedata
 
 LONGEST_NAME = 40
 #: Names that mails use, and superset charsets that read the same octets better.
@@ -56,9 +55,6 @@ NOT_CHARSETS = frozenset(
 
 _WORD = re.compile(
     r"=\?([^?\s\x00-\x1f]{1,60})\?([bBqQ])\?([^?\x00-\x1f]*)\?=", re.ASCII
-)
-_BIDI = dict.fromkeys(
-    [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C], "\ufffd"
 )
 
 
@@ -150,25 +146,3 @@ def _word_octets(encoding: str, text: str) -> bytes | None:
         return binascii.a2b_qp(text.encode(), header=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def one_line(text: str, longest: int = 1000) -> str:
-    r"""Return text for one line of a page: no controls, bidi overrides made visible.
-
-    >>> one_line("a\r\n b\x00c\u202egpj.exe")
-    'a bc�gpj.exe'
-    """
-    text = " ".join(text[: longest * 4].split())
-    return printable(text)[:longest]
-
-
-def printable(text: str) -> str:
-    """Drop control characters but tab and newline; make bidi controls visible."""
-    if text.isascii() and text.isprintable():
-        return text
-    kept = (
-        letter
-        for letter in text
-        if letter in "\t\n" or unicodedata.category(letter) not in ("Cc", "Cs")
-    )
-    return "".join(kept).translate(_BIDI)

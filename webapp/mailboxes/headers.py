@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from urllib.parse import unquote_to_bytes
 
-from webapp.mailboxes.charsets import decode_words, one_line, safe_decode
+from webapp.core.one_line import one_line
+from webapp.mailboxes.charsets import decode_words, safe_decode
 
 BLOCK_CAP = 64 * 1024
 HEADER_CAP = 8 * 1024

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webapp.mailboxes.charsets import printable
+from webapp.core.one_line import printable
 
 #: SPECIAL-USE attribute (RFC 6154) → our word for the role.
 ROLES = {

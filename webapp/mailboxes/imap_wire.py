@@ -21,7 +21,7 @@ from imapclient.response_parser import (  # type: ignore[import-untyped]  # the 
     parse_fetch_response,
 )
 
-from webapp.mailboxes.charsets import one_line
+from webapp.core.one_line import one_line
 from webapp.mailboxes.imap_answers import Answer, response_code
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
 

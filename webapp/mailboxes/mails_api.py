@@ -5,11 +5,11 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.core import forms
+from webapp.core import downloads, forms
 from webapp.core.errors import NotFound
 from webapp.core.http import asked_limit, decode_cursor, encode_cursor
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
-from webapp.mailboxes import answers, fields, folders, mails
+from webapp.mailboxes import fields, folders, mails
 from webapp.mailboxes.forms import FlagsForm
 from webapp.mailboxes.in_words import in_words
 from webapp.mailboxes.models import Folder
@@ -82,7 +82,7 @@ def read_source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValu
     folder = _folder(mailbox_id, folder_id)
     with in_words():
         spool = mails.source(folder, uid)
-    return answers.download(spool, f"mail-{uid}.eml", "message/rfc822")
+    return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
 
 
 @bp.get(BASE + "/<int:uid>/attachments/<int:number>")
@@ -95,7 +95,7 @@ def read_attachment(
     folder = _folder(mailbox_id, folder_id)
     with in_words():
         part, spool = mails.attachment(folder, uid, number)
-    return answers.download(spool, part.file_name, part.mime_type)
+    return downloads.download(spool, part.file_name, part.mime_type)
 
 
 @bp.post(BASE + "/flags")

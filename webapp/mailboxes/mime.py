@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from webapp.core.file_names import clean_file_name
 from webapp.mailboxes.charsets import safe_decode
-from webapp.mailboxes.file_names import clean_file_name
 from webapp.mailboxes.headers import BLOCK_CAP, Headers, parse_headers, parse_parameters
 
 MAIL_CAP = 25 * 1024 * 1024

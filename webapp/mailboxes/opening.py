@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO
 
+from webapp.core.file_names import RASTER
 from webapp.mailboxes import structure
 from webapp.mailboxes.browsing import one_row, open_folder
-from webapp.mailboxes.file_names import RASTER
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import (
     ImapError,

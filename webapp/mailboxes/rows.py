@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webapp.mailboxes.charsets import one_line
+from webapp.core.one_line import one_line
 from webapp.mailboxes.headers import (
     Headers,
     MailAddress,

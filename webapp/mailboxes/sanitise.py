@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import nh3
 
-from webapp.mailboxes.file_names import RASTER, sniff
+from webapp.core.file_names import RASTER, sniff
 
 HTML_CAP = 1024 * 1024
 IMAGE_CAP = 2 * 1024 * 1024

@@ -7,8 +7,8 @@ Pure. The answer is nested tuples whose length varies with type and server (RFC 
 from collections.abc import Sequence
 from typing import Any
 
+from webapp.core.file_names import clean_file_name
 from webapp.mailboxes.charsets import decode_words, safe_decode
-from webapp.mailboxes.file_names import clean_file_name
 from webapp.mailboxes.headers import parse_parameters
 from webapp.mailboxes.mime import DEEPEST, MOST_PARTS, Part
 

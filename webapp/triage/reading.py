@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from webapp.core.file_names import warning
 from webapp.mailboxes import plain_text
 from webapp.mailboxes.fields import decoded_size
-from webapp.mailboxes.file_names import warning
 from webapp.mailboxes.headers import MailAddress, parse_date
 from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.plain_text import Block

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.core import downloads
 from webapp.core.errors import DomainError, Invalid
 from webapp.core.http import decode_cursor, encode_cursor
 from webapp.core.words import _
@@ -143,7 +144,7 @@ def source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     one = _folder(mailbox_id, folder_id)
     with in_words():
         spool = mails.source(one, uid, request.args.get("v", type=int))
-    return answers.download(spool, f"mail-{uid}.eml", "message/rfc822")
+    return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
 
 
 @bp.get(MAIL + "/attachments/<int:number>")
@@ -156,7 +157,7 @@ def attachment(
     uidvalidity = request.args.get("v", type=int)
     with in_words():
         part, spool = mails.attachment(one, uid, number, uidvalidity)
-    return answers.download(spool, part.file_name, part.mime_type)
+    return downloads.download(spool, part.file_name, part.mime_type)
 
 
 @bp.post("/triage/flags")

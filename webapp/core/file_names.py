@@ -1,4 +1,4 @@
-"""File names from mails: made harmless, and told whether the content agrees.
+"""File names of strangers: made harmless, and told whether the content agrees.
 
 Pure. A name is a stranger's text: it may hold paths, line breaks or a bidi override
 that makes ``exe`` look like ``jpg``.
@@ -7,7 +7,7 @@ that makes ``exe`` look like ``jpg``.
 import re
 from urllib.parse import quote
 
-from webapp.mailboxes.charsets import one_line
+from webapp.core.one_line import one_line
 
 LONGEST = 150
 FALLBACK = "part.bin"
