@@ -1,11 +1,15 @@
 """The launch: the number confirmed, the hold time, and rows that are written once."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, recipient_of
 from webapp.campaigns import audience, launching, service, steering
+from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
 from webapp.core.clock import now
@@ -165,3 +169,19 @@ def test_what_is_launched_is_frozen(desk: Desk) -> None:
     assert campaign.sender_snapshot["from_address"] == "news@library.example"
     with pytest.raises(Refused):
         service.edit(campaign.id, name="Other")
+
+
+def test_a_launcher_that_was_overtaken_writes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+
+    def overtaken(*args: Any) -> Iterator[list[audience.Person]]:
+        found = list(audience.batches(*args))
+        db.session.execute(sa.update(Campaign).values(launched_through=2))
+        yield from found
+
+    monkeypatch.setattr(launching, "batches", overtaken)
+    assert not launching._write_batch(desk.campaign.id)
+    assert desk.messages() == []

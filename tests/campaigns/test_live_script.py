@@ -72,3 +72,13 @@ def test_updating_can_be_stopped_and_goes_on(live: Window, desk: Desk) -> None:
     sent(page, "0")
     page.get_by_role("link", name="Go on updating").click()
     sent(page, "1")
+
+
+def test_what_holds_the_focus_stays(live: Window, desk: Desk) -> None:
+    page = live.page
+    page.locator("#counts .pill.st-failed").focus()
+    desk.set(1, Status.SENT)
+    db.session.remove()
+    expect(page.locator("#progress .big")).to_have_text("33.3 %")
+    focused = page.evaluate("document.activeElement.className")
+    assert "st-failed" in focused
