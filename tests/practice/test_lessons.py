@@ -7,6 +7,8 @@ from email import message_from_bytes, policy
 import pytest
 
 from tests.support.practice_servers import Servers
+from webapp.pages.glossary import PRACTICE_ADDRESSES
+from webapp.practice.lessons import Lesson
 
 MAIL = (
     b"From: Desk <desk@example.com>\r\n"
@@ -16,6 +18,10 @@ MAIL = (
     b" <mailto:leave@desk.example?subject=leave%20t0k3n>\r\n"
     b"\r\nDear reader\r\n"
 )
+
+
+def test_the_help_page_explains_every_lesson() -> None:
+    assert set(PRACTICE_ADDRESSES) == set(Lesson) - {Lesson.PLAIN}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,17 @@ WHAT_TO_DO = {
     "content": _l("Open the message: it says which name is missing in which row."),
 }
 
+PRACTICE_ADDRESSES = {
+    "bounce": _l("Refused at once: the address does not exist (550 5.1.1)."),
+    "full": _l("Not now: the inbox is full (452 4.2.2). It is tried again."),
+    "slow": _l("The server takes five seconds to answer."),
+    "later": _l("Refused the first time, accepted the second."),
+    "dsn": _l("Accepted, and a minute later it comes back as undeliverable."),
+    "reply": _l("Somebody answers."),
+    "away": _l("An automatic reply comes."),
+    "stop": _l("Unsubscribes by mail."),
+}
+
 KEYS = {
     _l("Everywhere"): (
         ("?", _l("this help")),

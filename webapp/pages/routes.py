@@ -80,6 +80,7 @@ def help_page() -> ResponseReturnValue:
     return render_template(
         "pages/help.html",
         keys=glossary.KEYS,
+        practice_addresses=glossary.PRACTICE_ADDRESSES,
         statuses=glossary.STATUSES,
         states=glossary.STATES,
         failures=glossary.failures(),
