@@ -248,6 +248,8 @@ _KINDS: tuple[tuple[type[Field], str], ...] = (
 
 
 def _field_schema(one: Any) -> dict[str, Any]:
+    if (own := getattr(one, "json_schema", None)) is not None:
+        return dict(own)
     if isinstance(one, FormField):
         return _form_schema(one.form)
     if isinstance(one, FieldList):
