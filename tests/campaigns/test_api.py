@@ -193,3 +193,20 @@ def test_a_draft_has_a_status_too(desk: Desk, api: ApiClient) -> None:
     status = body(api.get(f"/campaigns/{desk.campaign.id}/status"))
     assert (status["state"], status["total"]) == (State.DRAFT, 0)
     assert len(PEOPLE) == 3
+
+
+def test_an_unknown_status_or_state_is_refused(desk: Desk, api: ApiClient) -> None:
+    for path in (
+        f"/campaigns/{desk.campaign.id}/messages?status=lost",
+        "/campaigns?state=x",
+    ):
+        answer = api.get(path)
+        assert answer.status_code == 422
+        assert "must be one of" in body(answer)["detail"]
+
+
+def test_lists_of_addresses_are_described_as_such(api: ApiClient) -> None:
+    paths = body(api.get("/openapi.json"))["paths"]
+    content = paths["/campaigns"]["post"]["requestBody"]["content"]
+    fields = content["application/json"]["schema"]["properties"]
+    assert fields["cc"] == {"type": "array", "items": {"type": "string"}}

@@ -1,5 +1,6 @@
 """Campaigns, their messages and their live page, as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -36,6 +37,7 @@ from webapp.campaigns.presenting import (
     message_json,
     whole_message_json,
 )
+from webapp.campaigns.states import State, Status
 from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.http import page_of
@@ -56,7 +58,8 @@ DONE = schema_object(messages="integer")
 )
 def index() -> ResponseReturnValue:
     """List the campaigns, the newest first."""
-    query = service.listing(request.args.get("state", ""), request.args.get("q", ""))
+    state = _one_of("state", [one.value for one in State] + ["archived"])
+    query = service.listing(state, request.args.get("q", ""))
     page = page_of(query, Campaign.id, show=campaign_json)
     return {"items": page.items, "next": page.next}
 
@@ -232,10 +235,9 @@ def status(campaign_id: int) -> ResponseReturnValue:
 def list_messages(campaign_id: int) -> ResponseReturnValue:
     """List the messages of a campaign, in the order of the rows."""
     service.get(campaign_id)
-    args = request.args
-    query, key = messages.listing(
-        campaign_id, args.get("status", ""), args.get("class", ""), args.get("q", "")
-    )
+    status = _one_of("status", [one.value for one in Status])
+    reason, words = request.args.get("class", ""), request.args.get("q", "")
+    query, key = messages.listing(campaign_id, status, reason, words)
     page = page_of(query, key, descending=False, show=message_json)
     return {"items": page.items, "next": page.next}
 
@@ -255,6 +257,21 @@ def source(message_id: int) -> ResponseReturnValue:
     """Return the source of a message, as message/rfc822."""
     data = messages.source(messages.get(message_id))
     return Response(data, content_type="message/rfc822")
+
+
+def _one_of(name: str, known: Sequence[str]) -> str:
+    """Return a query parameter that names one of a few things; empty where it is not.
+
+    Raises
+    ------
+    Invalid
+        If it names something else.
+    """
+    value = request.args.get(name, "")
+    if value and value not in known:
+        words = _("This must be one of: %(known)s.", known=", ".join(known))
+        raise Invalid(words, {name: [words]})
+    return value
 
 
 def _if_match() -> int | None:

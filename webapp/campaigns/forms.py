@@ -1,6 +1,6 @@
 """Forms of campaigns; the pages and the API share them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from wtforms import (
     BooleanField,
@@ -38,6 +38,7 @@ class AddressesField(Field):
     """Addresses, with names or without: a list, or one text with commas between."""
 
     widget = TextInput()
+    json_schema: ClassVar = {"type": "array", "items": {"type": "string"}}
 
     def _value(self) -> str:
         return ", ".join(self.data or [])
