@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from tests.support.sending import Desk
 from webapp.campaigns import steering
 from webapp.campaigns.models import Campaign, Event, Message
-from webapp.campaigns.states import FINAL, MOVES, State, Status
+from webapp.campaigns.states import FINAL, MOVES, State, Status, may_move
 from webapp.campaigns.steering import Decision
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -209,6 +209,10 @@ class World(RuleBasedStateMachine):
         """Nobody has two copies, and every row that is final tells the truth."""
         rows = self.rows()
         assert len(rows) == ROWS
+        for message_id, status in rows.items():
+            before = self.before[message_id]
+            assert before is status or may_move(before, status), (before, status)
+        self.before = rows
         for message_id, status in rows.items():
             copies = self.copies.get(message_id, 0)
             if message_id in self.excused:

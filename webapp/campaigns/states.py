@@ -22,8 +22,16 @@ FINAL = frozenset(
 WAITING = frozenset({Status.PENDING, Status.DEFERRED})
 
 MOVES: dict[Status, frozenset[Status]] = {
+    # From pending to sent or deferred: late proof of the try before "send again".
     Status.PENDING: frozenset(
-        {Status.SENDING, Status.FAILED, Status.SKIPPED, Status.CANCELLED}
+        {
+            Status.SENDING,
+            Status.SENT,
+            Status.DEFERRED,
+            Status.FAILED,
+            Status.SKIPPED,
+            Status.CANCELLED,
+        }
     ),
     Status.SENDING: frozenset(
         {

@@ -25,12 +25,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.campaigns.models import Campaign, Message
-from webapp.campaigns.reasons import SkipClass
-from webapp.campaigns.states import WAITING, State, Status
-from webapp.core.db import db, db_now
+from webapp.campaigns.states import State, Status
+from webapp.core.db import db
 from webapp.core.ids import uuid7
 from webapp.delivery import limits
 from webapp.delivery.connections import Handed
+from webapp.delivery.excluding import as_seen, refuse, skip_suppressed
 from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time
 from webapp.delivery.models import Worker
@@ -45,23 +45,11 @@ from webapp.delivery.recording import (
     record,
     tell,
 )
-from webapp.senders.replies import FAILURES, FailureClass
-from webapp.suppressions.conditions import holds_for, not_suppressed, suppressed
-from webapp.suppressions.models import Reason, Suppression
+from webapp.suppressions.conditions import not_suppressed
 
 log = logging.getLogger(__name__)
 
-NOBODY = uuid.UUID(int=0)
 READ_BACK_SECONDS = 0.5
-CONTENT = FAILURES[FailureClass.CONTENT]
-
-SUPPRESSED_WORDS = {
-    Reason.UNSUBSCRIBED: "Suppressed since the launch: unsubscribed",
-    Reason.HARD_BOUNCE: "Suppressed since the launch: the address bounced",
-    Reason.COMPLAINT: "Suppressed since the launch: complained",
-    Reason.MANUAL: "Suppressed since the launch: by an operator",
-    Reason.ERASED: "Suppressed since the launch: erased",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +95,7 @@ def exchange(
         won: set[int] = set()
         allowance = Allowance(len(prepared))
         if plan is not None and is_open:
-            _refuse(refused, at)
+            refuse(refused, at)
             allowance = limits.ask(plan, len(prepared), at)
             granted = prepared[: allowance.count]
             won = _mark(plan, _Try(attempt, me.id, epoch, at), granted)
@@ -155,27 +143,6 @@ def _is_open(plan: Plan | None) -> bool:
     return db.session.scalar(query) is State.SENDING
 
 
-def _as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
-    """Return the condition that these rows wait as they did when they were read."""
-    pairs = [(row.id, row.seen or NOBODY) for row in rows]
-    attempt = sa.func.coalesce(
-        Message.attempt, sa.literal(NOBODY, Message.attempt.type)
-    )
-    return sa.and_(
-        sa.tuple_(
-            Message.id, attempt, types=[Message.id.type, Message.attempt.type]
-        ).in_(pairs),
-        Message.status.in_(WAITING),
-        Message.due_at <= db_now(),
-        sa.or_(
-            Message.campaign_id.is_(None),
-            sa.select(Campaign.id)
-            .where(Campaign.id == Message.campaign_id, Campaign.state == State.SENDING)
-            .exists(),
-        ),
-    )
-
-
 def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
     """Move these rows to *sending*, unless somebody else did or may; return which."""
     if not rows:
@@ -193,7 +160,7 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
     won = db.session.scalars(
         sa.update(Message)
         .where(
-            _as_seen(rows),
+            as_seen(rows),
             is_current,
             not_suppressed(Message.address_key, plan.table_id, transactional=is_single),
         )
@@ -210,7 +177,7 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
     )
     ids = set(won)
     if len(ids) < len(rows):
-        _skip(plan, [row for row in rows if row.id not in ids], this.at)
+        skip_suppressed(plan, [row for row in rows if row.id not in ids], this.at)
     _begin(plan, this, [row for row in rows if row.id in ids])
     return ids
 
@@ -294,65 +261,6 @@ def _address(rows: Sequence[Prepared]) -> None:
     ]
     if fresh:
         connection.execute(sa.insert(ADDRESS), fresh)
-
-
-def _skip(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
-    """Skip those among the rows that were suppressed meanwhile."""
-    is_single = plan.campaign_id is None
-    skipped = db.session.execute(
-        sa.update(Message)
-        .where(
-            _as_seen(rows),
-            suppressed(Message.address_key, plan.table_id, transactional=is_single),
-        )
-        .values(
-            status=Status.SKIPPED,
-            reason_class=SkipClass.SUPPRESSED.value,
-            updated_at=at,
-        )
-        .returning(Message.id, Message.address_key)
-        .execution_options(synchronize_session=False)
-    ).all()
-    for message_id, key in skipped:
-        words = _why(plan, key)
-        db.session.execute(
-            sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
-        )
-        tell([line(message_id, "skipped", at, str(message_id), words=words)])
-
-
-def _why(plan: Plan, key: str) -> str:
-    reason = db.session.scalar(
-        sa.select(Suppression.reason)
-        .where(
-            Suppression.address_key.in_([key, key.rpartition("@")[2]]),
-            Suppression.undone_at.is_(None),
-            holds_for(plan.table_id),
-        )
-        .limit(1)
-    )
-    return SUPPRESSED_WORDS.get(reason, "Suppressed") if reason else "Suppressed"
-
-
-def _refuse(rows: Sequence[Refusal], at: datetime) -> None:
-    """Fail the rows that cannot be rendered or composed, each with its reason."""
-    for row in rows:
-        failed = db.session.scalar(
-            sa.update(Message)
-            .where(_as_seen([row]))
-            .values(
-                status=Status.FAILED,
-                reason_class=CONTENT.failure_class.value,
-                reason=CONTENT.words,
-                reply=row.words[:1000],
-                updated_at=at,
-            )
-            .returning(Message.id)
-            .execution_options(synchronize_session=False)
-        )
-        if failed is not None:
-            key = f"{uuid7().hex}:{row.id}"
-            tell([line(row.id, "failed", at, key, words=row.words)])
 
 
 def _read_back(

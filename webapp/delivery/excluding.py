@@ -1,0 +1,113 @@
+"""Rows that do not leave: suppressed since the launch, or not to be composed.
+
+Both are written in the mark's transaction, on the same condition as the mark itself.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.reasons import SkipClass
+from webapp.campaigns.states import WAITING, State, Status
+from webapp.core.db import db, db_now
+from webapp.core.ids import uuid7
+from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Prepared, Ready, Refusal
+from webapp.delivery.recording import MESSAGE, line, tell
+from webapp.senders.replies import FAILURES, FailureClass
+from webapp.suppressions.conditions import holds_for, suppressed
+from webapp.suppressions.models import Reason, Suppression
+
+NOBODY = uuid.UUID(int=0)
+CONTENT = FAILURES[FailureClass.CONTENT]
+
+SUPPRESSED_WORDS = {
+    Reason.UNSUBSCRIBED: "Suppressed since the launch: unsubscribed",
+    Reason.HARD_BOUNCE: "Suppressed since the launch: the address bounced",
+    Reason.COMPLAINT: "Suppressed since the launch: complained",
+    Reason.MANUAL: "Suppressed since the launch: by an operator",
+    Reason.ERASED: "Suppressed since the launch: erased",
+}
+
+
+def as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
+    """Return the condition that these rows wait as they did when they were read."""
+    pairs = [(row.id, row.seen or NOBODY) for row in rows]
+    attempt = sa.func.coalesce(
+        Message.attempt, sa.literal(NOBODY, Message.attempt.type)
+    )
+    return sa.and_(
+        sa.tuple_(
+            Message.id, attempt, types=[Message.id.type, Message.attempt.type]
+        ).in_(pairs),
+        Message.status.in_(WAITING),
+        Message.due_at <= db_now(),
+        sa.or_(
+            Message.campaign_id.is_(None),
+            sa.select(Campaign.id)
+            .where(Campaign.id == Message.campaign_id, Campaign.state == State.SENDING)
+            .exists(),
+        ),
+    )
+
+
+def skip_suppressed(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
+    """Skip those among the rows that were suppressed meanwhile."""
+    is_single = plan.campaign_id is None
+    skipped = db.session.execute(
+        sa.update(Message)
+        .where(
+            as_seen(rows),
+            suppressed(Message.address_key, plan.table_id, transactional=is_single),
+        )
+        .values(
+            status=Status.SKIPPED,
+            reason_class=SkipClass.SUPPRESSED.value,
+            updated_at=at,
+        )
+        .returning(Message.id, Message.address_key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for message_id, key in skipped:
+        words = _why(plan, key)
+        db.session.execute(
+            sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
+        )
+        tell([line(message_id, "skipped", at, str(message_id), words=words)])
+
+
+def _why(plan: Plan, key: str) -> str:
+    reason = db.session.scalar(
+        sa.select(Suppression.reason)
+        .where(
+            Suppression.address_key.in_([key, key.rpartition("@")[2]]),
+            Suppression.undone_at.is_(None),
+            holds_for(plan.table_id),
+        )
+        .limit(1)
+    )
+    return SUPPRESSED_WORDS.get(reason, "Suppressed") if reason else "Suppressed"
+
+
+def refuse(rows: Sequence[Refusal], at: datetime) -> None:
+    """Fail the rows that cannot be rendered or composed, each with its reason."""
+    for row in rows:
+        failed = db.session.scalar(
+            sa.update(Message)
+            .where(as_seen([row]))
+            .values(
+                status=Status.FAILED,
+                reason_class=CONTENT.failure_class.value,
+                reason=CONTENT.words,
+                reply=row.words[:1000],
+                updated_at=at,
+            )
+            .returning(Message.id)
+            .execution_options(synchronize_session=False)
+        )
+        if failed is not None:
+            key = f"{uuid7().hex}:{row.id}"
+            tell([line(row.id, "failed", at, key, words=row.words)])
