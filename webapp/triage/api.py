@@ -8,6 +8,7 @@ from webapp.core.openapi import operation, schema_object
 from webapp.mailboxes import fields
 from webapp.operators.access import Scope, requires
 from webapp.triage import service
+from webapp.triage.ties import Tie, ties_of
 
 bp = Blueprint("triage_api", __name__, url_prefix="/api/v1")
 
@@ -33,15 +34,23 @@ def list_mails() -> ResponseReturnValue:
     shown = service.view(
         request.args.get("view", "unread"), request.args.get("q", ""), asked_limit()
     )
+    ties = ties_of([one.row.headers for one in shown.found])
     items = [
         {
             "mailbox_id": one.mailbox_id,
             "folder_id": one.folder_id,
             **fields.show_row(one.row, one.uidvalidity, names),
+            "answers": _answers(tie),
         }
-        for one in shown.found
+        for one, tie in zip(shown.found, ties, strict=True)
     ]
     troubles = [
         {"mailbox_id": one.mailbox_id, "words": one.words} for one in shown.troubles
     ]
     return jsonify(items=items, next=None, troubles=troubles)
+
+
+def _answers(tie: Tie | None) -> dict[str, int | None] | None:
+    if tie is None or tie.is_copy:
+        return None
+    return {"message_id": tie.message_id, "campaign_id": tie.campaign_id}

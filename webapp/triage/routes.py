@@ -25,6 +25,7 @@ from webapp.operators.access import Scope, requires
 from webapp.triage import service
 from webapp.triage.reading import Reading, reading_of
 from webapp.triage.service import ACTIONS, Found, Trouble
+from webapp.triage.ties import Tie, ties_of
 
 bp = Blueprint("triage", __name__)
 
@@ -51,6 +52,7 @@ class Panes:
     reading: Reading | None = None
     reading_trouble: ImapError | None = None
     current: Found | None = None
+    tie: Tie | None = None
 
 
 @bp.get("/triage")
@@ -108,6 +110,7 @@ def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
         panes.reading_trouble = error
         return _page(panes)
     panes.reading = reading_of(opened, request.args.get("show", ""))
+    panes.tie = ties_of([opened.mail.headers])[0]
     panes.current = next(
         (
             one
@@ -236,6 +239,7 @@ def _page(panes: Panes) -> str:
         "triage/panes.html",
         panes=panes,
         sides=sides,
+        ties=ties_of([one.row.headers for one in panes.found]),
         unread=unread,
         keep=_kept(panes),
         here=request.full_path.rstrip("?"),

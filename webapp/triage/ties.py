@@ -1,0 +1,74 @@
+"""Which message of ours a mail belongs to: only a Message-ID that we signed proves it.
+
+A reply names our message in In-Reply-To or References (RFC 5322 3.6.4); a mail that
+carries such an id itself is the message as it arrived. Anybody can write any header, so
+an id without our MAC ties nothing (SECURITY.md 42).
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from webapp.campaigns import message_tokens
+from webapp.campaigns.letters import MESSAGE_ID, token_key
+from webapp.campaigns.models import Campaign, Message
+from webapp.core.db import db
+from webapp.mailboxes.headers import Headers, message_ids
+
+MOST_IDS = 20
+
+
+@dataclass(frozen=True)
+class Tie:
+    """The message of ours, and whether the mail answers it or is a copy of it."""
+
+    is_copy: bool
+    message_id: int
+    campaign_id: int | None
+    campaign_name: str
+    row_number: int
+
+
+def ties_of(mails: Sequence[Headers]) -> list[Tie | None]:
+    """Return the tie of each mail, with one question to the database."""
+    named = [_named(headers) for headers in mails]
+    wanted = {public_id for pairs in named for _copy, public_id in pairs}
+    if not wanted:
+        return [None] * len(mails)
+    rows = db.session.execute(
+        sa.select(Message, Campaign.name)
+        .outerjoin(Campaign, Campaign.id == Message.campaign_id)
+        .where(Message.public_id.in_(wanted))
+    )
+    known = {message.public_id: (message, name or "") for message, name in rows}
+    return [_first(pairs, known) for pairs in named]
+
+
+def _named(headers: Headers) -> list[tuple[bool, uuid.UUID]]:
+    """Return the messages that a mail names, the closest first."""
+    answers = message_ids(headers.first("in-reply-to"))
+    answers += reversed(message_ids(headers.first("references")))
+    found = [(False, public_id) for public_id in _ours(answers)]
+    copies = _ours(message_ids(headers.first("message-id")))
+    return [*found, *((True, public_id) for public_id in copies)]
+
+
+def _ours(ids: Iterable[str]) -> list[uuid.UUID]:
+    key = token_key()
+    locals_ = [one.strip("<>").partition("@")[0] for one in list(ids)[:MOST_IDS]]
+    read = (message_tokens.read(key, token, MESSAGE_ID) for token in locals_)
+    return [public_id for public_id in read if public_id]
+
+
+def _first(
+    pairs: list[tuple[bool, uuid.UUID]], known: dict[uuid.UUID, tuple[Message, str]]
+) -> Tie | None:
+    for is_copy, public_id in pairs:
+        if public_id in known:
+            message, name = known[public_id]
+            return Tie(
+                is_copy, message.id, message.campaign_id, name, message.row_number
+            )
+    return None
