@@ -3,6 +3,7 @@
 from flask import current_app
 
 from webapp.campaigns import moves
+from webapp.composing.addresses import AddressError
 from webapp.core.queue import job
 from webapp.delivery import plans, reconcile, tickets
 from webapp.delivery.engine import Engine
@@ -16,7 +17,11 @@ def ticket(campaign_id: int, generation: int) -> None:
     if campaign_id == tickets.TRANSACTIONAL:
         _single_messages()
         return
-    plan = plans.of_campaign(campaign_id, generation)
+    try:
+        plan = plans.of_campaign(campaign_id, generation)
+    except AddressError as error:
+        moves.pause_for(campaign_id, error.words)
+        return
     if plan is None:
         return
     engine = _engine()
