@@ -35,9 +35,9 @@ def test_flags_are_seen_by_another_client(servers: Servers) -> None:
         client.sendmail("a@example.com", ["ada@example.com"], MAIL)
     with servers.imap() as one, servers.imap() as other:
         one.select()
-        one.uid("STORE", "1", "+FLAGS", r"(\Flagged Urgent)")
+        one.uid("STORE", "1:*", "+FLAGS", r"(\Flagged Urgent)")
         other.select(readonly=True)
-        _ok, rows = other.uid("FETCH", "1", "(FLAGS)")
+        _ok, rows = other.uid("FETCH", "1:*", "(FLAGS)")
     assert b"\\Flagged" in rows[0]
     assert b"Urgent" in rows[0]
 
@@ -48,18 +48,18 @@ def test_reading_the_list_flags_nothing(servers: Servers) -> None:
     servers.inbox(1)
     with servers.imap() as client:
         client.select(readonly=True)
-        _ok, rows = client.uid("FETCH", "1", "(FLAGS)")
+        _ok, rows = client.uid("FETCH", "1:*", "(FLAGS)")
     assert b"\\Seen" not in rows[0]
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_mails_flags_and_folders_survive_a_restart(
-    servers: Servers, end: signal.Signals
+    own_servers: Servers, end: signal.Signals
 ) -> None:
-    with servers.smtp() as client:
+    with own_servers.smtp() as client:
         client.sendmail("a@example.com", ["ada@example.com"], MAIL)
         client.sendmail("a@example.com", ["bob@example.com"], MAIL)
-    with servers.imap() as client:
+    with own_servers.imap() as client:
         client.create("Cases")
         client.rename("Cases", "Closed")
         client.select()
@@ -67,14 +67,14 @@ def test_mails_flags_and_folders_survive_a_restart(
         client.uid("COPY", "1", "Closed")
         client.uid("MOVE", "2", "Archive")
         validity = client.response("UIDVALIDITY")
-    before = servers.access
-    servers.stop(end)
-    servers.start()
-    assert (servers.access.login, servers.access.password) == (
+    before = own_servers.access
+    own_servers.stop(end)
+    own_servers.start()
+    assert (own_servers.access.login, own_servers.access.password) == (
         before.login,
         before.password,
     )
-    with servers.imap() as client:
+    with own_servers.imap() as client:
         client.select()
         assert client.response("UIDVALIDITY") == validity
         _ok, rows = client.uid("FETCH", "1:*", "(FLAGS)")
@@ -82,42 +82,42 @@ def test_mails_flags_and_folders_survive_a_restart(
         assert b"\\Flagged" in rows[0]
         assert client.select("Closed")[1] == [b"1"]
         assert client.select("Archive")[1] == [b"1"]
-    with servers.smtp() as client:
+    with own_servers.smtp() as client:
         client.sendmail("a@example.com", ["eve@example.com"], MAIL)
-    with servers.imap() as client:
+    with own_servers.imap() as client:
         client.select()
         assert client.uid("SEARCH", "ALL")[1] == [b"1 3"]
 
 
-def test_deleted_mails_stay_deleted(servers: Servers) -> None:
-    with servers.smtp() as client:
+def test_deleted_mails_stay_deleted(own_servers: Servers) -> None:
+    with own_servers.smtp() as client:
         client.sendmail("a@example.com", ["ada@example.com"], MAIL)
-    with servers.imap() as client:
+    with own_servers.imap() as client:
         client.select()
         client.uid("STORE", "1", "+FLAGS", r"(\Deleted)")
         client.uid("EXPUNGE", "1")
-    servers.stop()
-    servers.start()
-    assert servers.inbox() == []
+    own_servers.stop()
+    own_servers.start()
+    assert own_servers.inbox() == []
 
 
-def test_the_usual_folders_are_there(servers: Servers) -> None:
-    with servers.imap() as client:
+def test_the_usual_folders_are_there(own_servers: Servers) -> None:
+    with own_servers.imap() as client:
         _ok, rows = client.list()
     names = {str(row).rpartition(" ")[2].strip("\"'") for row in rows}
     assert names == {"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"}
 
 
-def test_ports_stay_when_they_are_free_and_move_when_not(servers: Servers) -> None:
-    before = servers.access
-    servers.stop()
-    servers.start()
-    assert servers.access == before
-    servers.stop()
+def test_ports_stay_when_they_are_free_and_move_when_not(own_servers: Servers) -> None:
+    before = own_servers.access
+    own_servers.stop()
+    own_servers.start()
+    assert own_servers.access == before
+    own_servers.stop()
     with socket.create_server((practice.HOST, before.smtp_port)):
-        servers.start()
-        assert servers.access.smtp_port != before.smtp_port
-        assert servers.access.imap_port == before.imap_port
+        own_servers.start()
+        assert own_servers.access.smtp_port != before.smtp_port
+        assert own_servers.access.imap_port == before.imap_port
 
 
 def test_two_servers_in_one_data_directory_are_refused(servers: Servers) -> None:
@@ -143,6 +143,6 @@ def test_a_thousand_mails_arrive_and_are_listed(servers: Servers) -> None:
     assert len({source.rpartition(b"Number ")[2] for source in sources}) == 1000
 
 
-def test_the_process_ends_by_itself_on_sigint(servers: Servers) -> None:
-    assert servers.stop(signal.SIGINT) == 0
-    servers.start()
+def test_the_process_ends_by_itself_on_sigint(own_servers: Servers) -> None:
+    assert own_servers.stop(signal.SIGINT) == 0
+    own_servers.start()

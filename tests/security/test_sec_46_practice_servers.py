@@ -5,7 +5,6 @@ import smtplib
 import socket
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,10 +15,10 @@ from webapp.core import practice
 MAIL = b"Subject: Hello\r\n\r\nDear reader\r\n"
 
 
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[Servers]:
-    """Practice servers with an empty mailbox."""
-    running = Servers(tmp_path)
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Practice servers for all of these attacks."""
+    running = Servers(tmp_path_factory.mktemp("practice"))
     running.start()
     yield running
     running.stop()
@@ -62,13 +61,11 @@ def test_nothing_is_taken_without_the_password(servers: Servers) -> None:
     reader.shutdown()
 
 
-def test_the_password_is_random_and_ours_alone(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_the_password_is_random_and_ours_alone(servers: Servers) -> None:
     assert len(servers.access.password) >= 32
     assert practice.fresh().password != servers.access.password
     for name, mode in (("practice.json", 0o600), ("practice", 0o700)):
-        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+        assert stat.S_IMODE((servers.data_dir / name).stat().st_mode) == mode
 
 
 def test_too_many_connections_are_turned_away(servers: Servers) -> None:

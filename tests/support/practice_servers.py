@@ -65,6 +65,13 @@ class Servers:
         client.login(self.access.login, self.access.password)
         return client
 
+    def empty(self) -> None:
+        """Remove every mail of INBOX."""
+        with self.imap() as client:
+            client.select()
+            client.uid("STORE", "1:*", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+
     def inbox(self, wanted: int = 0) -> list[bytes]:
         """Return the sources of INBOX, once at least so many are there."""
         deadline = time.monotonic() + PATIENCE
