@@ -74,6 +74,12 @@ def test_page_and_json_say_the_same_about_the_same_value(app: Flask) -> None:
         ({"size": "many"}, "size"),
         ({"extra": [1]}, "extra"),
         ({"name": None}, "name"),
+        ({"name": ["Ada"]}, "name"),
+        ({"size": [3]}, "size"),
+        ({"name": "A\0da"}, "name"),
+        ({"name": "half \ud83d"}, "name"),
+        ({"extra": {"a": ["\udc00"]}}, "extra.a.0"),
+        ({"columns": [{"name": "\0"}]}, "columns.0.name"),
     ],
 )
 def test_what_is_wrong_is_named(app: Flask, change: Any, field: str) -> None:
@@ -88,6 +94,25 @@ def test_a_body_that_is_no_object_is_refused(app: Flask, body: bytes) -> None:
         pytest.raises(Invalid, match="JSON object"),
     ):
         forms.from_json(ThingForm)
+
+
+def test_a_body_that_is_nested_without_end_is_refused(app: Flask) -> None:
+    body = b'{"extra": ' + b"[" * 100_000
+    kind = "application/json"
+    with (
+        app.test_request_context("/", method="POST", data=body, content_type=kind),
+        pytest.raises(Invalid, match="too deep"),
+    ):
+        forms.from_json(ThingForm)
+
+
+def test_a_page_refuses_what_no_database_can_hold(app: Flask) -> None:
+    data = {"name": "A\0da", "size": "1"}
+    with app.test_request_context("/", method="POST", data=data):
+        form = forms.from_page(ThingForm)
+        assert not form.validate()
+        assert list(form.problems()) == ["name"]
+        assert form.name.data == "A\0da"
 
 
 def test_a_patch_keeps_what_it_does_not_name(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """Lists by cursor, and errors as problem JSON."""
 
+import base64
 import contextlib
 from typing import Any
 
@@ -9,13 +10,14 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, PageClient
 from webapp.core import http
 from webapp.core.db import db
 from webapp.core.errors import Invalid
 from webapp.operators.models import SignInFailure
 
 ROWS = 7
+LARGEST = 2**63 - 1
 
 
 @pytest.fixture
@@ -60,19 +62,27 @@ def test_the_last_page_that_is_just_full_has_no_next(app: Flask) -> None:
     assert page(app, f"limit={ROWS}").next is None
 
 
-@pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "", "1e2", "²"])
+@pytest.mark.parametrize(
+    "limit", ["0", "501", "-1", "x", "", "1e2", "²", "0000019999", "9" * 5000]
+)
 def test_limits_that_are_none(app: Flask, limit: str) -> None:
     with pytest.raises(Invalid, match="limit"):
         page(app, f"limit={limit}")
 
 
-@pytest.mark.parametrize("cursor", ["x", "%%%", "WyJ4Il0", "e30", "WzEsMl0", "é"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "%%%", "WyJ4Il0", "e30", "WzEsMl0", "é", "HUGE", "DEEP"]
+)
 def test_cursors_that_are_none(app: Flask, cursor: str) -> None:
+    if cursor == "HUGE":
+        cursor = http.encode_cursor(2**63)
+    if cursor == "DEEP":
+        cursor = base64.urlsafe_b64encode(b"[" * 9_000).decode()
     with pytest.raises(Invalid, match="cursor"):
         page(app, f"cursor={cursor}")
 
 
-@given(st.lists(st.integers() | st.text(), max_size=4))
+@given(st.lists(st.integers(-LARGEST, LARGEST) | st.text(), max_size=4))
 def test_a_cursor_comes_back_as_it_was(values: list[int | str]) -> None:
     text = http.encode_cursor(*values)
     assert http.decode_cursor(text, *(type(v) for v in values)) == tuple(values)
@@ -92,6 +102,33 @@ def test_problem_details_have_their_parts(api: ApiClient) -> None:
     assert found is not None
     assert set(found) == {"type", "title", "status", "detail", "reference", "fields"}
     assert list(found["fields"]) == ["limit"]
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 18, str(2**63), "9" * 40, "9" * 5000])
+@pytest.mark.parametrize(
+    "path", ["/campaigns/%s", "/imports/%s", "/mailboxes/%s/folders"]
+)
+def test_an_id_that_no_database_holds_is_nobodys(
+    api: ApiClient, path: str, number: str
+) -> None:
+    assert api.get(path % number).status_code == 404
+
+
+def test_a_number_that_no_database_holds_is_refused_in_words(
+    api: ApiClient, client: PageClient
+) -> None:
+    table = api.post(
+        "/recipient-tables",
+        {
+            "name": "Readers",
+            "columns": [{"name": "email", "kind": "email"}],
+            "address_column": "email",
+        },
+    ).json
+    assert table is not None
+    answer = client.get(f"/recipient-tables/{table['id']}?after={10**30}")
+    assert answer.status_code == 422
+    assert "beyond what can be kept" in answer.text
 
 
 def test_a_wrong_method_says_which_are_right(api: ApiClient) -> None:

@@ -92,6 +92,24 @@ def counts(found: RecipientImport) -> dict[str, int]:
     }
 
 
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le"])
+def test_utf_32_is_named_and_not_read_as_something_else(
+    table: RecipientTable, encoding: str
+) -> None:
+    content = ("\ufeff" * (encoding != "utf-32") + FILE).encode(encoding)
+    with pytest.raises(Invalid, match="UTF-32"):
+        upload(table, content)
+
+
+def test_a_mapping_nested_without_end_is_refused(api: ApiClient, table_id: int) -> None:
+    file = (io.BytesIO(FILE.encode()), "members.csv")
+    data = {"file": file, "mapping": "[" * 100_000}
+    answer = api.post(f"/recipient-tables/{table_id}/imports", data=data)
+    assert answer.status_code == 422
+    assert "JSON object" in answer.get_json()["detail"]
+    assert db.session.scalar(sa.select(sa.func.count(RecipientImport.id))) == 0
+
+
 def test_good_rows_get_in_and_bad_ones_are_named(table: RecipientTable) -> None:
     found = imported(table)
     assert found.state is ImportState.FINISHED

@@ -1,5 +1,6 @@
 """Campaigns, their messages and their live page, as JSON."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -286,7 +287,7 @@ def _if_match() -> int | None:
     if text in {"", "*"}:
         return None
     number = text.removeprefix("W/").strip('"')
-    if not number.isascii() or not number.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", number):
         words = _("If-Match must be the version of the campaign.")
         raise Invalid(words, {"If-Match": [words]})
     return int(number)

@@ -5,18 +5,30 @@ fields that a browser would have posted, so that the same validators say the sam
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from flask import request
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, Form, FormField
-from wtforms.fields import BooleanField, SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.fields import (  # type: ignore[attr-defined]  # newer than its stubs
+    BooleanField,
+    DecimalField,
+    FloatField,
+    IntegerField,
+    SelectChoice,
+    StringField,
+)
 
 from webapp.core.errors import Invalid
 
 AnyForm = TypeVar("AnyForm", bound="PostForm")
 ATTENTION = "Some values need your attention."
+# NUL, which PostgreSQL cannot hold, and half of a surrogate pair, which UTF-8 cannot.
+BROKEN_TEXT = re.compile("[\0\ud800-\udfff]")
+SINGLE = (StringField, IntegerField, DecimalField, FloatField)
+BROKEN_WORDS = "This holds a NUL character or half a character. Type it again."
 
 
 class PostForm(Form):
@@ -28,6 +40,16 @@ class PostForm(Form):
     def values(self) -> dict[str, Any]:
         """Return what the fields hold, by name."""
         return {name: field.data for name, field in self._fields.items()}
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Check all fields, and that their texts can be kept."""
+        good = super().validate(extra_validators)
+        for one in self._fields.values():
+            texts = [text for text in one.raw_data or () if isinstance(text, str)]
+            if any(BROKEN_TEXT.search(text) for text in texts):
+                one.errors = [*one.errors, BROKEN_WORDS]
+                good = False
+        return good
 
     def problems(self) -> dict[str, list[str]]:
         """Return field name to sentences, nested ones with dots: ``columns.0.name``."""
@@ -68,7 +90,7 @@ class ObjectField(Field):
             return
         try:
             data = json.loads(valuelist[0])
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("This is not valid JSON.") from error
         if not isinstance(data, dict):
             raise ValueError("This must be a JSON object.")  # noqa: TRY004 - WTForms shows ValueErrors
@@ -124,10 +146,40 @@ def json_object() -> dict[str, Any]:
     Invalid
         If there is none.
     """
-    data = request.get_json(silent=True)
+    data = json_body()
     if not isinstance(data, dict):
         raise Invalid("The body of the request must be a JSON object.")
     return data
+
+
+def json_body() -> Any:
+    """Return the JSON in the request's body; None if there is none.
+
+    Raises
+    ------
+    Invalid
+        If it is nested too deep, or a text in it has no place in a database or mail.
+    """
+    try:
+        data = request.get_json(silent=True)
+        _refuse_broken_text("", data)
+    except RecursionError as error:
+        raise Invalid("The JSON in the body is nested too deep.") from error
+    return data
+
+
+def _refuse_broken_text(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        if BROKEN_TEXT.search(value):
+            raise Invalid(ATTENTION, {name: [BROKEN_WORDS]})
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if BROKEN_TEXT.search(key):
+                raise Invalid(ATTENTION, {name: [BROKEN_WORDS]})
+            _refuse_broken_text(f"{name}.{key}" if name else key, inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _refuse_broken_text(f"{name}.{number}" if name else str(number), inner)
 
 
 def _spread(name: str, field: Field, value: Any) -> Iterable[tuple[str, str]]:
@@ -171,6 +223,9 @@ def _spread_form(
 def _spread_list(
     name: str, field: Field, value: list[Any]
 ) -> Iterable[tuple[str, str]]:
+    if isinstance(field, SINGLE):
+        words = "This must be a single value, not a list."
+        raise Invalid(ATTENTION, {name: [words]})
     if not isinstance(field, FieldList):
         for inner in value:
             yield name, inner if isinstance(inner, str) else json.dumps(inner)

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import logging
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.routing import IntegerConverter, Map
 
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid
@@ -42,6 +44,7 @@ API = "/api/"
 MAX_LIMIT = 500
 SMALL_UPLOAD = 512 * 1024  # octets of a file that stay in memory
 DEFAULT_LIMIT = 50
+LARGEST_ID = 2**63 - 1
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; "
@@ -69,9 +72,21 @@ SAFE = {
     503: "What is waiting is safe and goes on by itself; reading works meanwhile.",
 }
 NOTHING_CHANGED = "Nothing was changed. Go back and try again."
+BEYOND = (
+    "A number or a text in the request is beyond what can be kept. Nothing was changed."
+)
 UNEXPECTED = (
     "Something went wrong on our side. Nothing was half done; please try again."
 )
+
+
+class IdConverter(IntegerConverter):
+    """An id in an address: one that no database can hold is nobody's, so 404."""
+
+    regex = "[0-9]{1,19}"
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_ID)
 
 
 @dataclass(frozen=True)
@@ -119,7 +134,7 @@ def asked_limit() -> int:
         If it is not a whole number from 1 to 500.
     """
     text = request.args.get("limit", str(DEFAULT_LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_LIMIT:
+    if not re.fullmatch("[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_LIMIT:
         words = f"The limit must be a whole number from 1 to {MAX_LIMIT}."
         raise Invalid(words, {"limit": [words]})
     return int(text)
@@ -149,9 +164,11 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
     )
     try:
         values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, binascii.Error, RecursionError) as error:
         raise wrong from error
     if not isinstance(values, list) or [type(v) for v in values] != list(kinds):
+        raise wrong
+    if any(isinstance(value, int) and abs(value) > LARGEST_ID for value in values):
         raise wrong
     return tuple(values)
 
@@ -217,12 +234,15 @@ class DeskRequest(Request):
 def init_app(app: Flask) -> None:
     """Install the error handlers and the headers."""
     app.request_class = DeskRequest
+    app.url_map.converters["int"] = IdConverter
     app.before_request(_number_the_request)
     app.after_request(_defend)
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OverflowError, _beyond)
+    app.register_error_handler(sa.exc.DataError, _beyond)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -309,6 +329,12 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def app_response(answer: ResponseReturnValue) -> Response:
     """Return a response object for what a view returned."""
     return current_app.make_response(answer)
+
+
+def _beyond(error: Exception) -> ResponseReturnValue:
+    """Answer a number too large, or a text that the database cannot hold."""
+    log.warning("request %s: %s", reference(), type(error).__name__)
+    return _domain_error(Invalid(BEYOND))
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import Flask
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 from wtforms import Field, FieldList, FormField, validators
 from wtforms.fields import (
     BooleanField,
@@ -204,7 +204,7 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
             "required": True,
             "schema": {
                 "type": "integer"
-                if type(converters.get(name)).__name__ == "IntegerConverter"
+                if isinstance(converters.get(name), IntegerConverter)
                 else "string"
             },
         }

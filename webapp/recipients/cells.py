@@ -96,7 +96,10 @@ def as_text(raw: object) -> str:
 def _text(text: str) -> str:
     text = text.strip()
     if "\n" in text or "\r" in text:
-        raise CellProblem("Has line breaks; make this a long text column")
+        raise CellProblem(
+            "Has line breaks; make this a long text column, or close the quotation "
+            'mark (") before it'
+        )
     if _CONTROL.search(text):
         raise CellProblem("Has control characters")
     if len(text) > LONGEST_TEXT:

@@ -22,6 +22,7 @@ from webapp.recipients.kinds import ColumnKind
 from webapp.recipients.reasons import CellProblem
 
 _SEVERAL = 12  # bytes beyond ASCII, below which no statistics help
+_UTF_32 = "This is text in UTF-32. Save it as UTF-8 or UTF-16."
 _MAGIC = (
     (b"\x89PNG", "This is a PNG image, whatever its name says."),
     (b"\xff\xd8\xff", "This is a JPEG image, whatever its name says."),
@@ -32,6 +33,8 @@ _MAGIC = (
     (b"\x1f\x8b", "This file is compressed. Unpack it first."),
     (b"\x7fELF", "This is a program."),
     (b"SQLite format 3", "This is a database."),
+    (codecs.BOM_UTF32_LE, _UTF_32),
+    (codecs.BOM_UTF32_BE, _UTF_32),
 )
 _CONTROL = re.compile(b"[\x00-\x08\x0b\x0e-\x1f]")
 

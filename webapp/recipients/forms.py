@@ -107,7 +107,7 @@ def rows_from_json() -> tuple[list[dict[str, Any]], bool]:
     Invalid
         If the body is neither ``{"values": {…}}`` nor a list of these.
     """
-    body = request.get_json(silent=True)
+    body = forms.json_body()
     one = isinstance(body, dict) and "items" not in body
     items: Any = body if isinstance(body, list) else [body]
     if isinstance(body, dict) and not one:
@@ -126,7 +126,7 @@ def cells_from_json() -> dict[str, Any]:
     Invalid
         If the body is not ``{"values": {…}}``.
     """
-    return _cells(request.get_json(silent=True), 0, one=True)
+    return _cells(forms.json_body(), 0, one=True)
 
 
 def cells_from_page(columns: list[ColumnSpec]) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def _by_number(found: RecipientImport, text: str) -> dict[str, str]:
     """Return a mapping of heading to column as one of the number of the heading."""
     try:
         given = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not all(
         name is None or isinstance(name, str) for name in given.values()
