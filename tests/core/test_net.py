@@ -134,7 +134,8 @@ def test_an_unknown_name_is_a_dns_trouble(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    "pem", ["nonsense", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"]
+    "pem",
+    ["nonsense", "größer", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"],
 )
 def test_a_ca_file_without_a_certificate_is_refused(pem: str) -> None:
     with pytest.raises(NetError, match="no certificate in PEM form"):

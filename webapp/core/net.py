@@ -257,7 +257,7 @@ def tls_context(ca_pem: str | None = None) -> ssl.SSLContext:
         return ssl.create_default_context()
     try:
         context = ssl.create_default_context(cadata=ca_pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: not ASCII
         words = "The CA file holds no certificate in PEM form."
         raise NetError(NetTrouble.TLS, words) from None
     if not context.get_ca_certs() and not context.cert_store_stats()["x509"]:
