@@ -195,6 +195,17 @@ def test_replacing_keeps_the_old_rows_aside(table: RecipientTable) -> None:
     assert service.get(table.id).recipients_count == 1
 
 
+def test_a_check_of_replacing_counts_all_rows_as_new(table: RecipientTable) -> None:
+    row_service.add(table.id, [{"email": "ada@example.org"}])
+    found = upload(table, "email\nada@example.org\nbob@example.org\n")
+    import_service.prepare(found.id, found.mapping, ImportMode.REPLACE)
+    import_service.check(found.id)
+    jobs.run_import(found.id)
+    db.session.expire_all()
+    assert counts(found) == {"rows_read": 2, "added": 2}
+    assert rows_of(table) == [{"email": "ada@example.org"}]
+
+
 def test_a_ragged_row_is_named(table: RecipientTable) -> None:
     text = "email,age\nada@example.org\nbob@example.org,1,2\ncyd@example.org,3,\n"
     found = imported(table, text)
