@@ -184,6 +184,12 @@ def test_everything_counts_without_a_search(searching: Connection) -> None:
     assert browsing.count(searching, b"INBOX", EVERYTHING) == len(CORPUS)
 
 
+def test_the_same_day_twice_is_one() -> None:
+    day = Dated(When.ON, DAYS[0])
+    assert simplify(And((day, day))) == day
+    assert simplify(Not(Or((day, day)))) == Not(day)
+
+
 @given(query=queries)
 def test_the_simple_form_means_the_same(query: Query) -> None:
     for _mail, _flags, facts in CORPUS:

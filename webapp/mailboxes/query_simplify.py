@@ -121,7 +121,7 @@ def _narrowness(query: Query) -> int:
             return octets
         case Smaller(octets):
             return -octets
-        case Dated(when, day):
+        case Dated(when, day) if when in LATER_IS_NARROWER:
             return day.toordinal() * (1 if LATER_IS_NARROWER[when] else -1)
         case Not(part):
             return -_narrowness(part)
