@@ -33,6 +33,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         desk.end()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk for all tests that leave it running."""
+    desk = Desk(tmp_path_factory.mktemp("running") / "data", SEND_WORKERS="1")
+    desk.address()
+    yield desk
+    desk.stop()
+    desk.end()
+
+
 def told(desk: Desk) -> str:
     return "".join(desk.complaints)
 
@@ -57,9 +67,8 @@ def test_it_starts_from_an_empty_directory_and_stops_with_one_ctrl_c(
     assert "Traceback" not in told(desk)
 
 
-def test_what_it_leaves_behind_is_private(start: Start) -> None:
-    desk = start(SEND_WORKERS="0")
-    desk.address()
+def test_what_it_leaves_behind_is_private(running: Desk) -> None:
+    desk = running
     for name, mode in (("", 0o700), ("secret.key", 0o600), ("practice.json", 0o600)):
         path = desk.data_dir / name
         assert stat.S_IMODE(path.stat().st_mode) == mode, path
@@ -67,19 +76,24 @@ def test_what_it_leaves_behind_is_private(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["redis-server", "practice.server", "gunicorn", "worker.py"]
+    ("part", "name"),
+    [
+        ("redis-server", "redis"),
+        ("practice.server", "practice"),
+        ("gunicorn", "web"),
+        ("worker.py", "worker 1"),
+    ],
 )
 def test_a_part_that_is_killed_is_started_again_and_said(
-    start: Start, part: str
+    running: Desk, part: str, name: str
 ) -> None:
-    desk = start(SEND_WORKERS="1")
-    desk.address()
+    desk = running
     first = desk.children()[part]
     first.kill()
     desk.wait_until(
         lambda: desk.children().get(part, first) != first, f"{part} stays away"
     )
-    assert "was ended by SIGKILL; it starts again" in told(desk)
+    assert f"{name} was ended by SIGKILL; it starts again" in told(desk)
     assert len(desk.lines) == 1
 
 
@@ -118,14 +132,11 @@ def test_a_taken_port_is_said_before_anything_starts(
     assert not (tmp_path / "data" / "postroom.db").exists()
 
 
-def test_two_desks_in_one_directory_are_refused(start: Start) -> None:
-    first = start(SEND_WORKERS="0")
-    first.address()
-    second = start()
-    assert second.process.wait(30) == 2
-    assert f"runs already in {first.data_dir} (process {first.process.pid})" in told(
-        second
-    )
+def test_two_desks_in_one_directory_are_refused(start: Start, running: Desk) -> None:
+    second = start(running.data_dir)
+    assert second.process.wait(60) == 2
+    who = f"runs already in {running.data_dir} (process {running.process.pid})"
+    assert who in told(second)
 
 
 @pytest.mark.parametrize(
