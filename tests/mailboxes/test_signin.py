@@ -1,3 +1,5 @@
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -174,6 +176,50 @@ def test_a_password_with_a_line_break_is_never_sent(password: str) -> None:
 
 def test_the_password_is_in_no_text(dovecot: Dovecot) -> None:
     assert PASSWORD not in repr(access_to(dovecot.port))
+
+
+@contextlib.contextmanager
+def dripping(first: bytes = b"") -> Iterator[int]:
+    """A server that says something every moment, and never comes to an end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                line, _address = server.accept()
+                with line:
+                    line.sendall(first)
+                    while True:
+                        line.sendall(b"*")
+                        time.sleep(0.02)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+    thread.join(timeout=5)
+
+
+@pytest.mark.parametrize("security", ["none", "tls"])
+def test_a_greeting_that_never_ends_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    for module in ("imap_wire", "imap_signin"):
+        monkeypatch.setattr(f"webapp.mailboxes.{module}.COMMAND_SECONDS", 0.5)
+    start = time.monotonic()
+    with dripping() as port, pytest.raises(Unreachable):
+        connect(replace(access_to(port), security=security))
+    assert time.monotonic() - start < 10
+
+
+def test_a_goodbye_that_never_ends_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webapp.mailboxes.imap_wire.GOODBYE_SECONDS", 0.3)
+    with fake_imap({"LOGOUT": b"SILENCE"}) as server:
+        line = connect(access_to(server.port))
+        start = time.monotonic()
+        line.close()
+        assert time.monotonic() - start < 5
+        assert line.line.imap.sock.fileno() == -1
 
 
 # --- the pool -----------------------------------------------------------------------

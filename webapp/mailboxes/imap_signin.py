@@ -7,7 +7,7 @@ from webapp.core import net
 from webapp.core.net import NO_PRIVATE_HOSTS, NetError, NetTrouble, PrivateHosts
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ServerRefused, SignInRefused, Unreachable
-from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line, quoted
+from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line, cut_after, quoted
 
 CONNECT_SECONDS = 10.0
 #: Refusals that pass by themselves (RFC 5530): the password was not judged.
@@ -71,7 +71,9 @@ def _open(access: Access) -> socket.socket:
     )
     if access.security != "tls":
         return opened
-    return net.start_tls(opened, access.host, net.tls_context(access.ca_pem or None))
+    with cut_after(COMMAND_SECONDS, opened):
+        context = net.tls_context(access.ca_pem or None)
+        return net.start_tls(opened, access.host, context)
 
 
 def _start_tls(connection: Connection, access: Access) -> None:
@@ -86,7 +88,8 @@ def _start_tls(connection: Connection, access: Access) -> None:
         raise Unreachable(f"{access.host} refused STARTTLS.", step="tls")
     try:
         context = net.tls_context(access.ca_pem or None)
-        imap.replace_socket(net.start_tls(imap.sock, access.host, context))
+        with cut_after(COMMAND_SECONDS, imap.sock):
+            imap.replace_socket(net.start_tls(imap.sock, access.host, context))
     except NetError as error:
         connection.line.broken = True
         raise Unreachable(error.words, step="tls") from error

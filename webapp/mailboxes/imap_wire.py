@@ -9,6 +9,7 @@ ever, and must be thrown away.
 import contextlib
 import imaplib
 import logging
+import os
 import re
 import socket
 import threading
@@ -26,6 +27,7 @@ from webapp.mailboxes.imap_answers import Answer, response_code
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
 
 COMMAND_SECONDS = 20.0
+GOODBYE_SECONDS = 2.0
 #: Octets that one command may bring; a mail has 25 MB at most.
 ANSWER_CAP = 64 * 1024 * 1024
 
@@ -96,7 +98,8 @@ class Line:
 
     def __init__(self, host: str, opened: socket.socket) -> None:
         try:
-            self.client = _Client(host, opened)
+            with cut_after(COMMAND_SECONDS, opened):
+                self.client = _Client(host, opened)
         except (imaplib.IMAP4.error, OSError, ValueError) as error:
             opened.close()
             raise Unreachable(f"{host} does not speak IMAP on this port.") from error
@@ -131,10 +134,10 @@ class Line:
         self.imap.state = "AUTH"
 
     @contextlib.contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self, seconds: float | None = None) -> Iterator[None]:
         """Turn what the library raises into our errors; a deadline cuts the line."""
         self.imap.budget = ANSWER_CAP
-        deadline = threading.Timer(COMMAND_SECONDS, self._cut)
+        deadline = threading.Timer(seconds or COMMAND_SECONDS, self._cut)
         deadline.daemon = True
         deadline.start()
         try:
@@ -174,10 +177,33 @@ class Line:
         """Say goodbye if the line still stands, and close it in any case."""
         with contextlib.suppress(Exception):
             if not self.broken:
-                self.imap.sock.settimeout(2)
-                self.imap.logout()
+                with self.guarded(GOODBYE_SECONDS):
+                    self.imap.logout()
         with contextlib.suppress(Exception):
             self.imap.shutdown()
+
+
+@contextlib.contextmanager
+def cut_after(seconds: float, opened: socket.socket) -> Iterator[None]:
+    """Cut a connection that takes longer in all than a block may.
+
+    The time-out of a socket starts anew with each octet, and a server may drip. The
+    twin also reaches the connection while TLS takes the socket over.
+    """
+    twin = socket.socket(fileno=os.dup(opened.fileno()))
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    deadline = threading.Timer(seconds, cut)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield
+    finally:
+        deadline.cancel()
+        twin.close()
 
 
 def refuse_line_breaks(value: bytes) -> None:
