@@ -1,5 +1,7 @@
 """The pages of a campaign, without JavaScript: list, steps, live page, timeline."""
 
+import re
+
 import pytest
 import redis
 from flask import Flask
