@@ -347,3 +347,14 @@ def test_a_check_waits_for_the_queue(
     place = f"/campaigns/{desk.campaign.id}/check"
     assert client.submit(place).status_code == 303
     assert "The queue does not answer" in client.get(place).text
+
+
+def test_a_campaign_opens_at_the_step_that_comes_next(
+    client: PageClient, desk: Desk
+) -> None:
+    place = f"/campaigns/{desk.campaign.id}"
+    assert client.get(place).location.endswith("/check")
+    service.edit(desk.campaign.id, sender_id=None)
+    assert client.get(place).location.endswith("/message")
+    service.edit(desk.campaign.id, recipient_table_id=None)
+    assert client.get(place).location.endswith("/recipients")
