@@ -238,7 +238,7 @@ def test_no_sequence_of_events_breaks_the_promise(desk: Desk) -> None:
         run_state_machine_as_test(
             lambda: World(desk, pool),  # type: ignore[arg-type]  # any callable does
             settings=settings(
-                max_examples=40,
+                max_examples=25,
                 stateful_step_count=30,
                 deadline=None,
                 phases=[Phase.generate],

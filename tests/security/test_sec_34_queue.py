@@ -47,13 +47,11 @@ def assert_the_worker_goes_on(desk: Desk) -> None:
     assert desk.statuses() == {"sent": 3}
 
 
-@pytest.mark.parametrize("serializer", [None, JSONSerializer], ids=["pickle", "json"])
-@pytest.mark.parametrize("name", ["os.system", "posix.system"])
-def test_a_forged_job_runs_no_function(
-    desk: Desk, tmp_path: Path, name: str, serializer: Any
-) -> None:
+def test_a_forged_job_runs_no_function(desk: Desk, tmp_path: Path) -> None:
     mark = tmp_path / "was-here"
-    forge(name, f"touch {mark}", serializer=serializer)
+    for serializer in (None, JSONSerializer):  # None is RQ's own: pickle
+        for name in ("os.system", "posix.system"):
+            forge(name, f"touch {mark}", serializer=serializer)
     assert_the_worker_goes_on(desk)
     assert not mark.exists()
 
