@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from werkzeug.routing import Rule
+from werkzeug.routing.converters import NumberConverter, UUIDConverter
 
 from tests.conftest import ApiClient, PageClient
 from webapp.core.db import Base, db
@@ -26,12 +27,15 @@ def page_posts(app: Flask) -> Iterator[Rule]:
 
 def address(app: Flask, rule: Rule, method: str = "POST") -> str:
     """Fill the rule with something that its converters take."""
-    samples = {"IntegerConverter": 1, "UUIDConverter": uuid.UUID(int=1)}
-    values = {}
+    values: dict[str, object] = {}
     for name in rule.arguments:
         converter = rule._converters[name]
-        choice = next(iter(getattr(converter, "items", ["x"])))
-        values[name] = samples.get(type(converter).__name__, choice)
+        if isinstance(converter, NumberConverter):
+            values[name] = 1
+        elif isinstance(converter, UUIDConverter):
+            values[name] = uuid.UUID(int=1)
+        else:
+            values[name] = next(iter(getattr(converter, "items", ["x"])))
     adapter = app.url_map.bind("localhost")
     return adapter.build(rule.endpoint, values, method=method)
 
