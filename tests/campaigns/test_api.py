@@ -2,11 +2,15 @@
 
 from email import message_from_bytes
 
+import pytest
+
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, body
 from tests.conftest import ApiClient
 from webapp.campaigns import checking, launching
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
+from webapp.core.clock import now
+from webapp.core.db import db
 
 
 def test_the_whole_way_from_draft_to_sending(desk: Desk, api: ApiClient) -> None:
@@ -210,3 +214,35 @@ def test_lists_of_addresses_are_described_as_such(api: ApiClient) -> None:
     content = paths["/campaigns"]["post"]["requestBody"]["content"]
     fields = content["application/json"]["schema"]["properties"]
     assert fields["cc"] == {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    "field", ["recipient_table_id", "message_template_id", "sender_id"]
+)
+@pytest.mark.parametrize("number", [0, -1, 10**9])
+def test_what_a_campaign_points_to_must_be_there(
+    desk: Desk, api: ApiClient, field: str, number: int
+) -> None:
+    del desk
+    answer = api.post("/campaigns", {"name": "A", field: number})
+    assert answer.status_code == 422
+    assert body(answer)["fields"] == {field: ["This does not exist any more."]}
+
+
+def test_a_deleted_table_cannot_be_chosen(desk: Desk, api: ApiClient) -> None:
+    desk.table.deleted_at = now()
+    db.session.commit()
+    answer = api.post("/campaigns", {"name": "A", "recipient_table_id": desk.table.id})
+    assert list(body(answer)["fields"]) == ["recipient_table_id"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-A": {"b": 1}}, {"X-A": 5}, {"X A": "b"}, {"X-A": "b\r\nBcc: c"}]
+)
+def test_own_headers_are_lines_of_text(
+    desk: Desk, api: ApiClient, headers: dict[str, object]
+) -> None:
+    place = f"/campaigns/{desk.campaign.id}"
+    answer = api.patch(place, {"headers": headers})
+    assert answer.status_code == 422
+    assert list(body(answer)["fields"]) == ["headers"]

@@ -54,6 +54,25 @@ def test_a_change_after_the_check_is_refused(desk: Desk) -> None:
         launching.launch(desk.campaign.id, 3)
 
 
+def test_a_table_deleted_after_the_check_is_refused(desk: Desk) -> None:
+    desk.checked()
+    desk.table.deleted_at = now()
+    db.session.commit()
+    with pytest.raises(Refused, match="the recipient table"):
+        launching.launch(desk.campaign.id, 3)
+    assert desk.messages() == []
+
+
+def test_a_sender_archived_in_the_hold_time_sends_nothing(desk: Desk) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 60)
+    desk.sender.archived_at = now()
+    db.session.commit()
+    assert not launching.begin(desk.campaign.id)
+    assert desk.fresh().state == State.READY
+    assert desk.messages() == []
+
+
 def test_nothing_happens_in_the_hold_time_and_stop_takes_it_back(desk: Desk) -> None:
     desk.checked()
     launching.launch(desk.campaign.id, 3, 60)

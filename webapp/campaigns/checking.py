@@ -105,16 +105,18 @@ def obstacles(campaign: Campaign) -> list[str]:
 
 
 def fingerprint(campaign: Campaign) -> dict[str, Any]:
-    """Return the versions of everything that a check depends on."""
+    """Return the versions of everything that a check depends on, if it is there."""
     table, sender = campaign.recipient_table, campaign.sender
     template = campaign.message_template
     return {
         "campaign": campaign.version,
         "recipient_table": [table.id, table.version, table.rows_version]
-        if table
+        if table and not table.deleted_at
         else [],
         "message_template": [template.id, template.versions[0].id] if template else [],
-        "sender": [sender.id, sender.version] if sender else [],
+        "sender": [sender.id, sender.version]
+        if sender and not sender.archived_at
+        else [],
     }
 
 

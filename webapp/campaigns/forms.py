@@ -1,5 +1,6 @@
 """Forms of campaigns; the pages and the API share them."""
 
+import re
 from typing import Any, ClassVar
 
 from wtforms import (
@@ -31,7 +32,25 @@ from webapp.message_templates.links import base_problem
 MAX_COPIES = 50
 MAX_BODY = 1024 * 1024
 WHOLE = "0123456789"
+HEADER_NAME = re.compile("[!-9;-~]{1,76}")  # RFC 5322, section 3.6.8
 IGNORED = ",.'\N{RIGHT SINGLE QUOTATION MARK}"
+
+
+def texts_only(form: PostForm, field: Field) -> None:
+    """Refuse own headers that are no lines of text.
+
+    Raises
+    ------
+    ValidationError
+        With the name of the header that is wrong.
+    """
+    del form
+    for name, value in (field.data or {}).items():
+        if not HEADER_NAME.fullmatch(name):
+            raise ValidationError(_("“%(name)s” is no name of a header.", name=name))
+        if not isinstance(value, str) or any(sign in value for sign in "\r\n"):
+            words = _("The header %(name)s must be one line of text.", name=name)
+            raise ValidationError(words)
 
 
 class AddressesField(Field):
@@ -105,7 +124,7 @@ class CampaignForm(PostForm):
     cc = AddressesField(_l("Copy to (Cc)"))
     bcc = AddressesField(_l("Blind copy to (Bcc)"))
     reply_to = StringField(_l("Reply to"), [Length(max=320)])
-    headers = ObjectField(_l("Own headers"))
+    headers = ObjectField(_l("Own headers"), [texts_only])
     attachments = FieldList(
         FormField(AttachmentForm), _l("Attachments"), max_entries=20
     )
@@ -216,7 +235,7 @@ class MessageForm(PostForm):
     html = StringField(_l("HTML"), [Length(max=MAX_BODY)])
     sender_id = IntegerField(_l("Sender"), [Optional()])
     envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
-    headers = ObjectField(_l("Own headers"))
+    headers = ObjectField(_l("Own headers"), [texts_only])
     attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)
 
     def values(self) -> dict[str, Any]:

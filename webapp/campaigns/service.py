@@ -161,13 +161,19 @@ def _choices_exist(values: Mapping[str, Any]) -> None:
     wrong = {
         name: [words]
         for name, model in CHOICES.items()
-        if values.get(name) and db.session.get(model, values[name]) is None
+        if values.get(name) is not None and not _is_there(model, values[name])
     }
     if wrong:
         raise Invalid(_("Some values need your attention."), wrong)
     if values.get("filter"):
         words = _("Filters are not available yet; leave this empty.")
         raise Invalid(_("Some values need your attention."), {"filter": [words]})
+
+
+def _is_there(model: type[Any], number: int) -> bool:
+    """Whether it exists; a deleted recipient table is only kept to be put back."""
+    found = db.session.get(model, number)
+    return found is not None and getattr(found, "deleted_at", None) is None
 
 
 def delete(campaign_id: int) -> None:
