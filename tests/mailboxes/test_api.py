@@ -150,6 +150,25 @@ def test_flags_by_uids_and_by_search(
     assert sum("todo" in found for found in flags.values()) == 8
 
 
+def test_uids_and_a_search_at_once_change_nothing(
+    api: ApiClient, mails: str, dovecot: Dovecot, login: str
+) -> None:
+    before = flags_of(dovecot, login)
+    both = {"uids": [13], "q": "is:unread", "add": ["\\Flagged"]}
+    assert api.post(f"{mails}/flags", both).status_code == 422
+    assert flags_of(dovecot, login) == before
+
+
+@pytest.mark.parametrize("uid", [0, 2**32, 2**60])
+@pytest.mark.parametrize("part", ["", "/source", "/attachments/1"])
+def test_a_uid_that_no_server_gives(
+    api: ApiClient, mails: str, uid: int, part: str
+) -> None:
+    answer = api.get(f"{mails}/{uid}{part}")
+    assert answer.status_code == 404
+    assert "no longer in the folder" in answer.get_json()["detail"]
+
+
 def test_no_uids_change_nothing(api: ApiClient, mails: str) -> None:
     answer = api.post(f"{mails}/flags", {"uids": [], "add": ["\\Seen"]})
     assert answer.get_json()["changed"] == 0

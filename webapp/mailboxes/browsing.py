@@ -19,6 +19,7 @@ from webapp.mailboxes.imap_wire import Fetched
 from webapp.mailboxes.query import (
     EVERYTHING,
     KEYWORD,
+    LARGEST_NUMBER,
     And,
     Contains,
     Not,
@@ -307,7 +308,7 @@ def one_row(connection: Connection, uid: int) -> MailRow:
     MailGone
         If no mail has that UID.
     """
-    rows = rows_by_uid(connection, [uid])
+    rows = rows_by_uid(connection, [uid]) if 0 < uid <= LARGEST_NUMBER else []
     if not rows:
         raise MailGone("This mail is no longer in the folder.")
     return rows[0]

@@ -118,8 +118,11 @@ def change_flags(
     Raises
     ------
     Invalid
-        If a flag is none, or the search matches too many.
+        If a flag is none, the search matches too many, or both ways are taken.
     """
+    if text and uids:
+        words = _("Choose the mails by their uids or by a search, not by both.")
+        raise Invalid(words, {"q": [words]})
     folder_id, name = folder.id, folder.name
     query = parse_query(text) if text else None
     try:

@@ -30,6 +30,7 @@ from webapp.mailboxes.mime import (
     decode_payload,
     parse_mail,
 )
+from webapp.mailboxes.query import LARGEST_NUMBER
 from webapp.mailboxes.rows import MailRow
 from webapp.mailboxes.sanitise import IMAGE_CAP, MOST_INLINE_OCTETS
 
@@ -188,7 +189,9 @@ def _slice(
     connection: Connection, uid: int, section: bytes, start: int, length: int
 ) -> bytes:
     item = b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length)
-    found = connection.fetch(b"%d" % uid, item).items.get(uid)
+    found = None
+    if 0 < uid <= LARGEST_NUMBER:
+        found = connection.fetch(b"%d" % uid, item).items.get(uid)
     if found is None:
         raise MailGone("This mail is no longer in the folder.")
     for key, value in found.items():
