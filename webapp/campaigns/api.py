@@ -24,7 +24,11 @@ from webapp.campaigns.forms import (
     RowsForm,
     TestForm,
 )
-from webapp.campaigns.letters import attachments_listed
+from webapp.campaigns.letters import (
+    LARGEST_ATTACHMENTS,
+    attachments_listed,
+    check_attachments,
+)
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import (
     CAMPAIGN,
@@ -294,4 +298,6 @@ def _if_match() -> int | None:
 
 
 def _with_attachments(values: dict[str, Any]) -> dict[str, Any]:
-    return {**values, "attachments": attachments_listed(values["attachments"])}
+    found = attachments_listed(values["attachments"])
+    check_attachments(found, LARGEST_ATTACHMENTS)
+    return {**values, "attachments": found}

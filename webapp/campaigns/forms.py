@@ -18,13 +18,20 @@ from wtforms.validators import (
     Length,
     NumberRange,
     Optional,
+    Regexp,
     ValidationError,
 )
 from wtforms.widgets import TextInput
 
 from webapp.campaigns.launching import DEFAULT_HOLD, LONGEST_HOLD
 from webapp.campaigns.steering import Decision
-from webapp.composing.addresses import AddressError, parse_mailboxes
+from webapp.composing.addresses import (
+    AddressError,
+    parse_address,
+    parse_mailboxes,
+    written,
+)
+from webapp.composing.mime import CONTENT_ID
 from webapp.core.forms import ObjectField, PostForm
 from webapp.core.words import _, _l
 from webapp.message_templates.links import base_problem
@@ -77,9 +84,7 @@ class AddressesField(Field):
             raise ValueError(error.words) from error
         if len(found) > MAX_COPIES:
             raise ValueError(_("At most %(n)s addresses.", n=MAX_COPIES))
-        self.data = [
-            f"{box.name} <{box.addr}>" if box.name else box.addr for box in found
-        ]
+        self.data = [written(box) for box in found]
 
 
 class NumberOfRecipientsField(IntegerField):
@@ -101,11 +106,26 @@ class NumberOfRecipientsField(IntegerField):
         self.data = int(text)
 
 
-class AttachmentForm(PostForm):
+class InlineForm(PostForm):
+    """What all attachments may say: the name by which the HTML shows it."""
+
+    content_id = StringField(
+        _l("Content-ID"),
+        [
+            Optional(),
+            Regexp(
+                rf"(?:{CONTENT_ID.pattern})\Z",
+                message=_l("Letters, digits, dots and dashes, such as photo."),
+            ),
+        ],
+        filters=[lambda text: (text or "").strip().strip("<>").removeprefix("cid:")],
+    )
+
+
+class AttachmentForm(InlineForm):
     """A file that goes along, named by its upload."""
 
     upload_id = StringField(_l("Upload"), [InputRequired(), Length(max=36)])
-    content_id = StringField(_l("Content-ID"), [Length(max=200)])
 
 
 class CampaignForm(PostForm):
@@ -215,12 +235,22 @@ class TestForm(PostForm):
     recipient_id = IntegerField(_l("Row"), [Optional()])
 
 
-class FileForm(PostForm):
-    """A file inside of a call, in base64."""
+class FileForm(InlineForm):
+    """A file inside of a call, in base64, or named by its upload."""
 
-    filename = StringField(_l("File name"), [InputRequired(), Length(max=255)])
-    content = StringField(_l("Content in base64"), [InputRequired()])
-    content_id = StringField(_l("Content-ID"), [Length(max=200)])
+    filename = StringField(_l("File name"), [Length(max=255)])
+    content = StringField(_l("Content in base64"))
+    upload_id = StringField(_l("Upload"), [Length(max=36)])
+
+    def validate_filename(self, field: Field) -> None:
+        """Refuse what has no name; an upload has one."""
+        if not (field.data or "").strip() and not self.upload_id.data:
+            raise ValidationError(_("Give the file a name."))
+
+    def validate_content(self, field: Field) -> None:
+        """Refuse both a content and an upload, and neither."""
+        if bool(field.data) == bool(self.upload_id.data):
+            raise ValidationError(_("Give either the content or an upload_id."))
 
 
 class MessageForm(PostForm):
@@ -237,6 +267,29 @@ class MessageForm(PostForm):
     envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
     headers = ObjectField(_l("Own headers"), [texts_only])
     attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)
+
+    def validate_to(self, field: Field) -> None:
+        """Refuse a message to nobody; its copies may be all it has."""
+        if not (field.data or self.cc.data or self.bcc.data):
+            raise ValidationError(_("Name at least one recipient."))
+
+    def validate_text(self, field: Field) -> None:
+        """Refuse a message that says nothing."""
+        if not (field.data or "").strip() and not (self.html.data or "").strip():
+            raise ValidationError(_("The message is empty."))
+
+    def validate_from(self, field: Field) -> None:
+        """Refuse more than one."""
+        if len(field.data or ()) > 1:
+            raise ValidationError(_("Enter one address."))
+
+    def validate_envelope_from(self, field: Field) -> None:
+        """Refuse what is no address; the empty text is the null sender."""
+        try:
+            if field.data:
+                parse_address(field.data)
+        except AddressError as error:
+            raise ValidationError(error.words) from error
 
     def values(self) -> dict[str, Any]:
         """Return what the service takes."""

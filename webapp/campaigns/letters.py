@@ -8,7 +8,7 @@ A message without a campaign keeps its own bodies, and has its own stationery.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,7 @@ UNSUBSCRIBE = "unsubscribe"
 VIEW = "view"
 BOUNCE = "bounce"
 MESSAGE_ID = "message-id"
+LARGEST_ATTACHMENTS = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,16 +267,41 @@ def attachments_listed(asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
         If there is no such upload.
     """
     return [
-        {
-            "filename": upload.file_name,
-            "content_type": upload.content_type,
-            "sha256": upload.sha256,
-            "size": upload.size,
-            "content_id": one.get("content_id") or "",
-        }
+        listed(_upload(str(one.get("upload_id") or "")), one.get("content_id") or "")
         for one in asked
-        for upload in [_upload(str(one.get("upload_id") or ""))]
     ]
+
+
+def listed(upload: Upload, content_id: str = "") -> dict[str, Any]:
+    """Return how one upload is listed among attachments."""
+    return {
+        "filename": upload.file_name,
+        "content_type": upload.content_type,
+        "sha256": upload.sha256,
+        "size": upload.size,
+        "content_id": content_id,
+    }
+
+
+def check_attachments(found: Sequence[Mapping[str, Any]], largest: int) -> None:
+    """Refuse attachments that together are too large, or share a Content-ID.
+
+    Raises
+    ------
+    Invalid
+        With the reason.
+    """
+    words = ""
+    if sum(one["size"] for one in found) > largest:
+        words = _(
+            "The attachments are larger than %(n)s MB together.", n=largest // 1024**2
+        )
+    ids = [one["content_id"] for one in found if one["content_id"]]
+    if len(set(ids)) < len(ids):
+        words = _("Two attachments have the same Content-ID.")
+    if words:
+        attention = _("Some values need your attention.")
+        raise Invalid(attention, {"attachments": [words]})
 
 
 def _upload(public_id: str) -> Upload:

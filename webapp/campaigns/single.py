@@ -1,32 +1,38 @@
-"""Single messages: one that somebody sends by the API, without a campaign.
+"""Single messages, without a campaign: by the API, or written to one person.
 
-It takes the same way as the messages of campaigns: a row, a ticket, a worker. Its
-bodies stand in the row, so that it can be composed again as it was.
+They take the same way as the messages of campaigns: a row, a ticket, a worker. The
+bodies stand in the row, so that it can be composed again as it was. Having unsubscribed
+does not stop one; who may not be written to at all is left out, and the row says so.
 """
 
 import base64
 import binascii
-import mimetypes
 import re
 import time
+import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns import uploads
 from webapp.campaigns.letters import (
+    attachments_listed,
+    check_attachments,
     letter_of,
+    listed,
     message_id_of,
     row_of,
     stationery_of_single,
     token_key,
 )
-from webapp.campaigns.models import Message
+from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import FINAL, Status
 from webapp.composing.addresses import AddressError, address_key, parse_mailbox
-from webapp.composing.letter import ComposeError
+from webapp.composing.letter import Address, ComposeError, Letter
 from webapp.composing.mime import compose
-from webapp.core import blobs, queue
+from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
 from webapp.core.errors import Invalid
@@ -34,10 +40,26 @@ from webapp.core.ids import uuid7
 from webapp.core.words import _
 from webapp.operators import audit
 from webapp.senders.models import Sender, TransportKind
+from webapp.suppressions.conditions import suppressed
 
 LONGEST_WAIT = 10
-LOOK_EVERY = 0.2
-IS_HTML = re.compile(r"\s*(<!doctype html|<html)", re.IGNORECASE)
+LOOK_EVERY = 0.1
+LARGEST_TOGETHER = 25 * 1024 * 1024
+IS_HTML = re.compile(r"\s*(<!doctype html|<html)\b", re.IGNORECASE)
+KINDS = ("to", "cc", "bcc")
+#: The fields of a call and the attributes of the letter that they fill.
+FIELDS = {
+    "subject": "subject",
+    "from": "from_",
+    "to": "to",
+    "cc": "cc",
+    "bcc": "bcc",
+    "reply_to": "reply_to",
+    "headers": "headers",
+    "text": "text",
+    "html": "html",
+    "attachments": "attachments",
+}
 
 
 def send(values: Mapping[str, Any]) -> Message:
@@ -51,32 +73,30 @@ def send(values: Mapping[str, Any]) -> Message:
     Raises
     ------
     Invalid
-        If it has no recipient, no body or no sender, or cannot be composed.
+        If it has no sender, or cannot be composed; naming the field.
     """
-    to = [parse_mailbox(one) for one in (values["to"] or values["cc"] or values["bcc"])]
-    if not to:
-        raise _wrong("to", _("Name at least one recipient."))
     sender = _sender(values["sender_id"])
-    public_id, first = uuid7(), to[0]
+    bodies, public_id = _bodies(values), uuid7()
+    boxes = _boxes(bodies)
+    left_out = [one for one in boxes if _is_suppressed(one[1])]
+    _kind, first = next((one for one in boxes if one not in left_out), boxes[0])
     message = Message(
         public_id=public_id,
         sender_id=sender.id,
         name=first.name[:200],
         address=first.addr,
         address_key=address_key(first.addr),
-        bodies=_bodies(values),
+        bodies=bodies,
         row_values={},
         created_at=now(),
         due_at=db.session.scalar(sa.select(db_now())),
-        message_id_header=message_id_of(token_key(), public_id, _from(values, sender)),
+        message_id_header=_message_id(public_id, bodies, sender),
         is_dry_run=sender.kind == TransportKind.DRY_RUN,
     )
-    try:
-        compose(letter_of(stationery_of_single(message), row_of(message), None))
-    except (ComposeError, AddressError) as error:
-        raise Invalid(error.words) from error
+    _check(letter_of(stationery_of_single(message), row_of(message), None))
     db.session.add(message)
     db.session.flush()
+    _note_left_out(message, left_out)
     audit.record("message.queued", "message", message.id)
     db.session.commit()
     queue.wake("delivery.message", message.id, lane=queue.Lane.TRANSACTIONAL)
@@ -84,12 +104,15 @@ def send(values: Mapping[str, Any]) -> Message:
 
 
 def wait_for(message_id: int, seconds: float) -> Message:
-    """Return a message as soon as it is final, or as it is when the time is over."""
+    """Return a message as soon as it is final, or as it is when the time is over.
+
+    One that is deferred is not waited for: it is tried again in minutes.
+    """
     until = time.monotonic() + min(seconds, LONGEST_WAIT)
     while True:
         with reading():
             message = db.session.get_one(Message, message_id, populate_existing=True)
-            over = message.status in FINAL | {Status.DEFERRED}
+            over = message.status in FINAL | {Status.DEFERRED, Status.UNKNOWN}
             if over or time.monotonic() > until:
                 return message
             db.session.rollback()
@@ -101,56 +124,101 @@ def _sender(sender_id: int | None) -> Sender:
     usable = sa.select(Sender).where(Sender.archived_at.is_(None))
     if sender_id:
         found = db.session.scalars(usable.where(Sender.id == sender_id)).all()
+        words = _("There is no such sender.")
     else:
         found = db.session.scalars(usable.where(Sender.is_system)).all()
         found = found or db.session.scalars(usable.limit(2)).all()
+        words = _("Name the sender: there is none or more than one.")
     if len(found) != 1:
-        raise _wrong("sender_id", _("Name the sender: there is none or more than one."))
+        raise _wrong("sender_id", words)
     return found[0]
 
 
-def _from(values: Mapping[str, Any], sender: Sender) -> str:
-    given = values.get("from")
-    return parse_mailbox(given).addr if given else sender.from_address
+def _boxes(bodies: Mapping[str, Any]) -> list[tuple[str, Address]]:
+    """Return the envelope recipients: which header names each, and the mailbox."""
+    return [(kind, parse_mailbox(one)) for kind in KINDS for one in bodies[kind]]
+
+
+def _is_suppressed(box: Address) -> bool:
+    condition = suppressed(address_key(box.addr), None, transactional=True)
+    return bool(db.session.scalar(sa.select(condition)))
+
+
+def _note_left_out(message: Message, left_out: Sequence[tuple[str, Address]]) -> None:
+    words = _("Suppressed: this address is never written to.")
+    unique = {box.addr: kind for kind, box in reversed(left_out)}
+    db.session.add_all(
+        MessageAddress(
+            message_id=message.id,
+            kind=kind,
+            address=addr,
+            status=Status.SKIPPED,
+            reply=words,
+        )
+        for addr, kind in unique.items()
+    )
+
+
+def _message_id(public_id: uuid.UUID, bodies: Mapping[str, Any], sender: Sender) -> str:
+    given = bodies.get("from")
+    addr = parse_mailbox(given).addr if given else sender.from_address
+    return message_id_of(token_key(), public_id, addr)
 
 
 def _bodies(values: Mapping[str, Any]) -> dict[str, Any]:
     text, html = values["text"] or "", values["html"] or None
     if html is None and IS_HTML.match(text):
         text, html = "", text
-    if not text and not html:
-        raise _wrong("text", _("The message is empty."))
-    kept = {name: values[name] for name in ("to", "cc", "bcc", "reply_to", "headers")}
+    kept = {name: values[name] for name in (*KINDS, "reply_to", "headers")}
     kept.update(subject=values["subject"], text=text, html=html)
     for name in ("from", "envelope_from"):
-        if values[name] is not None:
+        if values.get(name) is not None:
             kept[name] = values[name]
     kept["attachments"] = _attachments(values["attachments"])
     return kept
 
 
-def _attachments(listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _attachments(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Store the files of a message; the same content is stored once."""
-    found = []
-    for number, one in enumerate(listed):
-        try:
-            content = base64.b64decode(one["content"] or "", validate=True)
-        except (binascii.Error, ValueError) as error:
-            name = f"attachments.{number}.content"
-            raise _wrong(
-                name, _("This must be base64 (RFC 4648 section 4).")
-            ) from error
-        guessed, _encoding = mimetypes.guess_type(one["filename"])
-        found.append(
-            {
-                "filename": one["filename"],
-                "content_type": guessed or "application/octet-stream",
-                "sha256": blobs.put(content),
-                "size": len(content),
-                "content_id": one["content_id"] or "",
-            }
-        )
+    found = [_attachment(number, one) for number, one in enumerate(given)]
+    check_attachments(found, LARGEST_TOGETHER)
     return found
+
+
+def _attachment(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
+    field, name = f"attachments.{number}", one.get("filename") or ""
+    content_id = one.get("content_id") or ""
+    if one.get("upload_id"):
+        (found,) = attachments_listed([one])
+        return {**found, "filename": name or found["filename"]}
+    try:
+        content = base64.b64decode(one["content"], validate=True)
+    except (binascii.Error, ValueError) as error:
+        words = _("This must be base64 (RFC 4648 section 4).")
+        raise _wrong(f"{field}.content", words) from error
+    return listed(uploads.kept(name, content, f"{field}.content"), content_id)
+
+
+def _check(letter: Letter) -> None:
+    """Refuse what cannot be composed, naming the field that is to blame."""
+    try:
+        compose(letter)
+    except (ComposeError, AddressError) as error:
+        raise _wrong(_guilty(letter), error.words) from error
+
+
+def _guilty(letter: Letter) -> str:
+    """Return the field without which the letter could be composed."""
+    box = Address("", "somebody@example.org")
+    plain = Letter(
+        from_=box, to=(box,), text="x", message_id=letter.message_id, date=letter.date
+    )
+    for name, attribute in FIELDS.items():
+        try:
+            compose(replace(plain, **{attribute: getattr(letter, attribute)}))
+        except ComposeError:
+            return name
+    return "text"
 
 
 def _wrong(field: str, words: str) -> Invalid:

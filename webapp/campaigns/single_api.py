@@ -1,9 +1,9 @@
 """Single messages and uploads, as JSON."""
 
-import mimetypes
 import re
 import uuid
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,9 +11,10 @@ from flask.typing import ResponseReturnValue
 from webapp.campaigns import single, uploads
 from webapp.campaigns.forms import MessageForm
 from webapp.campaigns.models import Upload
-from webapp.campaigns.presenting import MESSAGE, message_json
+from webapp.campaigns.presenting import MESSAGE, whole_message_json
 from webapp.campaigns.progress import iso
-from webapp.core import forms
+from webapp.campaigns.states import FINAL
+from webapp.core import blobs, downloads, forms
 from webapp.core.errors import Invalid
 from webapp.core.http import takes_up_to
 from webapp.core.openapi import operation, schema_object
@@ -22,14 +23,15 @@ from webapp.operators.access import Scope, actor, requires
 from webapp.operators.idempotency import idempotent
 
 bp = Blueprint("single_api", __name__, url_prefix="/api/v1")
-LARGEST_FILE = 10 * 1024 * 1024
-LARGEST_CALL = 16 * 1024 * 1024  # 10 MB of files in base64, and the bodies
+AROUND = 64 * 1024  # octets of a multipart body beside the file itself
+LARGEST_CALL = 36 * 1024 * 1024  # 25 MB of files in base64, and the bodies
 WAIT = re.compile(r"\bwait=([0-9]{1,4})\b")
 UPLOAD = schema_object(
     id="string",
-    filename="string",
+    file_name="string",
     content_type="string",
     size="integer",
+    sha256="string",
     created_at="string",
 )
 
@@ -42,31 +44,33 @@ UPLOAD = schema_object(
 def send() -> ResponseReturnValue:
     """Send one message.
 
-    With `Prefer: wait=10` the answer waits so many seconds for the outcome.
+    With `Prefer: wait=10` the answer waits so many seconds for the outcome: 200 when it
+    is there in time, else 202.
     """
     message = single.send(forms.from_json(MessageForm).values())
     headers = {"Location": url_for("campaigns_api.show_message", message_id=message.id)}
     wanted = WAIT.search(request.headers.get("Prefer", ""))
+    status = HTTPStatus.ACCEPTED
     if wanted:
         seconds = min(int(wanted[1]), single.LONGEST_WAIT)
         message = single.wait_for(message.id, seconds)
         headers["Preference-Applied"] = f"wait={seconds}"
-    return message_json(message), 202, headers
+        status = HTTPStatus.OK if message.status in FINAL else status
+    return whole_message_json(message), status, headers
 
 
 @bp.post("/uploads")
 @requires(Scope.WRITE)
-@takes_up_to(LARGEST_FILE)
+@takes_up_to(uploads.LARGEST_FILE + AROUND)
 @operation(multipart=True, answer=UPLOAD, status=201)
 @idempotent
 def upload() -> ResponseReturnValue:
-    """Store a file (`file`) to be attached to campaigns; the same content only once."""
+    """Store a file (`file`) to be attached; the same content only once."""
     given = request.files.get("file")
     if given is None or not given.filename:
         words = _("Send the file as multipart/form-data, in the field file.")
         raise Invalid(words, {"file": [words]})
-    kind, _encoding = mimetypes.guess_type(given.filename)
-    made = uploads.store(given.filename, kind or "", given.read(), actor().operator)
+    made = uploads.store(given.filename, given.read(), actor().operator)
     place = url_for("single_api.show_upload", upload_id=made.public_id)
     return _upload_json(made), 201, {"Location": place}
 
@@ -79,11 +83,23 @@ def show_upload(upload_id: uuid.UUID) -> ResponseReturnValue:
     return _upload_json(uploads.get(upload_id))
 
 
+@bp.get("/uploads/<uuid:upload_id>/content")
+@requires(Scope.READ)
+@operation(answer={"type": "string", "format": "binary"})
+def content(upload_id: uuid.UUID) -> ResponseReturnValue:
+    """Return the content of an upload, to be saved and not shown."""
+    found = uploads.get(upload_id)
+    file = cast(Any, blobs.BlobFile(found.sha256, found.size))
+    kind = found.content_type.partition(";")[0]
+    return downloads.download(file, found.file_name, kind)
+
+
 def _upload_json(made: Upload) -> dict[str, Any]:
     return {
         "id": str(made.public_id),
-        "filename": made.file_name,
+        "file_name": made.file_name,
         "content_type": made.content_type,
         "size": made.size,
+        "sha256": made.sha256,
         "created_at": iso(made.created_at),
     }

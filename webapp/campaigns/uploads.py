@@ -1,36 +1,76 @@
-"""Files that operators give to be attached, stored once by content."""
+"""Files that operators and the API give to be attached, stored once by content."""
 
 import uuid
-from pathlib import PurePosixPath
 
 import sqlalchemy as sa
 
+from webapp.campaigns.file_types import is_program, type_of
 from webapp.campaigns.models import Upload
 from webapp.core import blobs
 from webapp.core.db import db
-from webapp.core.errors import NotFound
+from webapp.core.errors import Invalid, NotFound
+from webapp.core.file_names import FALLBACK, clean_file_name
 from webapp.core.words import _
 from webapp.operators import audit
 from webapp.operators.models import Operator
 
-UNKNOWN_TYPE = "application/octet-stream"
+LARGEST_FILE = 25 * 1024 * 1024
 
 
-def store(name: str, kind: str, content: bytes, operator: Operator) -> Upload:
-    """Store a file; of a path only its last part is kept."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    made = Upload(
-        file_name="".join(char for char in last if char.isprintable())[:255] or "file",
-        content_type=kind or UNKNOWN_TYPE,
-        sha256=blobs.put(content),
-        size=len(content),
-        created_by=operator.id,
-    )
+def store(name: str, content: bytes, operator: Operator) -> Upload:
+    """Store a file, under a cleaned name and the type that its content shows.
+
+    Raises
+    ------
+    Invalid
+        If it is empty, too large, or a program.
+    """
+    made = kept(name, content)
+    made.created_by = operator.id
     db.session.add(made)
     db.session.flush()
     audit.record("upload.created", "upload", made.id, made.file_name, size=made.size)
     db.session.commit()
     return made
+
+
+def kept(name: str, content: bytes, field: str = "file") -> Upload:
+    """Keep a content in the caller's transaction; return what an upload says of it.
+
+    Parameters
+    ----------
+    field
+        What is to blame when the file is refused.
+
+    Raises
+    ------
+    Invalid
+        If it is empty, too large, or a program.
+    """
+    clean = clean_file_name(name) or FALLBACK
+    if words := refusal(clean, content):
+        raise Invalid(_("Some values need your attention."), {field: [words]})
+    return Upload(
+        file_name=clean,
+        content_type=type_of(clean, content)[:128],
+        sha256=blobs.put(content),
+        size=len(content),
+    )
+
+
+def refusal(name: str, content: bytes) -> str:
+    """Return why a file cannot be attached; empty if it can."""
+    if not content:
+        return _("“%(name)s” is empty.", name=name)
+    if len(content) > LARGEST_FILE:
+        return _("“%(name)s” is larger than 25 MB.", name=name)
+    if is_program(name, content):
+        return _(
+            "“%(name)s” is a program, which receiving servers refuse. "
+            "Offer it for download and send the link.",
+            name=name,
+        )
+    return ""
 
 
 def get(public_id: uuid.UUID) -> Upload:

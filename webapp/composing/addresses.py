@@ -19,6 +19,8 @@ _LDH = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
 _MAX_ADDRESS = 254  # octets, RFC 5321 4.5.3.1.3 without the angle brackets
 _MAX_LABEL = 63  # octets, RFC 1035 2.3.4
+# What a display name holds only in quotes, so that a comma list can be read back.
+_SPECIALS = frozenset('",\\')
 
 
 class AddressError(ValueError):
@@ -130,6 +132,23 @@ def parse_mailboxes(text: str) -> tuple[Address, ...]:
     ['a@example.org', 'bc@example.org']
     """
     return tuple(parse_mailbox(part) for part in _split(text) if part.strip())
+
+
+def written(box: Address) -> str:
+    """Return a mailbox as a person would type it; `parse_mailboxes` reads it back.
+
+    Examples
+    --------
+    >>> written(Address("Lovelace, Ada", "ada@example.org"))
+    '"Lovelace, Ada" <ada@example.org>'
+    """
+    if not box.name:
+        return box.addr
+    name = box.name
+    if any(char in _SPECIALS for char in name):
+        name = name.replace("\\", "\\\\").replace('"', '\\"')
+        name = f'"{name}"'
+    return f"{name} <{box.addr}>"
 
 
 def needs_smtputf8(addr: str) -> bool:

@@ -33,7 +33,7 @@ from webapp.composing.wire import gate, gate_headers
 _BREAK = re.compile(r"\r\n|\r|\n")
 _SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
-_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
+CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
 _CONTENT_TYPE = re.compile(
     r"([\w!#$&^.+\-]+/[\w!#$&^.+\-]+)(; ?charset=[\w\-]+)?", re.ASCII
 )
@@ -249,7 +249,7 @@ def _file_part(attachment: Attachment, disposition: str) -> _Part:
         field("Content-Disposition", [f"{disposition};", named]),
     ]
     if attachment.content_id is not None:
-        if not _CONTENT_ID.fullmatch(attachment.content_id):
+        if not CONTENT_ID.fullmatch(attachment.content_id):
             raise ComposeError("An image has a malformed content id.")
         lines.append(field("Content-ID", [f"<{attachment.content_id}>"]))
     return _Part(b"".join(lines), _base64(attachment.content))

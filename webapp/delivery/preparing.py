@@ -8,7 +8,7 @@ somebody else tried in between is not marked with what was composed before that.
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from webapp.campaigns import letters
 from webapp.campaigns.letters import Row, Stationery
 from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import WAITING, Status
-from webapp.composing.addresses import AddressError
+from webapp.composing.addresses import AddressError, parse_mailbox
 from webapp.composing.letter import ComposeError, Letter
 from webapp.composing.mime import Composed, compose
 from webapp.core.clock import now
@@ -167,7 +167,9 @@ class _Draft:
 
 
 def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
-    stationery = plan.stationery or _own_stationery(plan, row)
+    bodies, stationery = row.bodies, plan.stationery
+    if stationery is None:
+        bodies, stationery = _own_stationery(plan, row)
     header = row.message_id_header
     if not header and stationery is not None:
         addr = stationery.from_.addr
@@ -179,25 +181,39 @@ def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
         row_values=row.row_values,
         message_id_header=header,
         dated_at=row.dated_at or at,
-        bodies=row.bodies,
+        bodies=bodies,
     )
     return _Draft(row, stationery, composing, at)
 
 
-def _own_stationery(plan: Plan, row: Any) -> Stationery | None:
-    """Return what a single message says of itself; nothing where that is malformed."""
-    single = Message(bodies=row.bodies, sender_id=plan.sender.id)
+def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
+    """Return what a single message says of itself, without who is suppressed.
+
+    Where nobody would be left, all stay: the mark then skips the message. Nothing is
+    returned where it is malformed.
+    """
     try:
-        own = letters.stationery_of_single(single)
-        return replace(
-            own,
-            cc=allowed(own.cc, None, transactional=True),
-            bcc=allowed(own.bcc, None, transactional=True),
-        )
+        bodies = _without_suppressed(row.bodies or {})
+        single = Message(bodies=bodies, sender_id=plan.sender.id)
+        return bodies, letters.stationery_of_single(single)
     except AddressError:
-        return None
+        return row.bodies, None
     finally:
         db.session.rollback()
+
+
+def _without_suppressed(bodies: Mapping[str, Any]) -> Mapping[str, Any]:
+    left = {
+        kind: [
+            one
+            for one in bodies[kind]
+            if allowed((parse_mailbox(one),), None, transactional=True)
+        ]
+        for kind in ("to", "cc", "bcc")
+        if bodies.get(kind)
+    }
+    is_left = bodies.get("to") is None or any(left.values())
+    return {**bodies, **left} if is_left else bodies
 
 
 def _rendered(
