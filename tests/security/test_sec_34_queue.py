@@ -103,7 +103,7 @@ def test_what_lies_in_redis_is_json_with_ids(app: Flask) -> None:
     assert queue.enqueue("delivery.ticket", 7, 3, unique="ticket-7-3")
     [name] = queue.queue(Lane.CHORES).get_job_ids()
     stored = queue.connection().hget(f"rq:job:{name}", "data")
-    assert stored is not None
+    assert isinstance(stored, bytes)
     assert json.loads(zlib.decompress(stored)) == ["delivery.ticket", None, [7, 3], {}]
     del app
 

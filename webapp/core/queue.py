@@ -104,7 +104,7 @@ def init_app(app: Flask, address: Callable[[], str]) -> None:
     app.extensions["redis_address"] = address
 
 
-def connection() -> "redis.Redis[bytes]":
+def connection() -> redis.Redis:
     """Return the connection pool of the current application."""
     found = current_app.extensions
     if "redis" not in found:
@@ -115,7 +115,7 @@ def connection() -> "redis.Redis[bytes]":
             health_check_interval=30,
             retry=Retry(NoBackoff(), 1),
         )
-    pool: redis.Redis[bytes] = found["redis"]
+    pool: redis.Redis = found["redis"]
     return pool
 
 
