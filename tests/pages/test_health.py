@@ -1,5 +1,7 @@
 """Health: for load balancers without details, for token holders with them."""
 
+import socket
+import time
 from datetime import timedelta
 
 import pytest
@@ -27,6 +29,18 @@ def test_healthz_says_no_without_redis(app: Flask, anonymous: PageClient) -> Non
     )
     answer = anonymous.get("/healthz")
     assert (answer.status_code, answer.json) == (503, {"status": "unwell"})
+
+
+def test_a_redis_that_is_frozen_is_said_in_seconds(app: Flask, api: ApiClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        app.extensions["redis_address"] = lambda: f"redis://127.0.0.1:{port}"
+        app.extensions.pop("redis")
+        begun = time.monotonic()
+        found = api.get("/status").json
+        assert time.monotonic() - begun < 5
+    assert found is not None
+    assert (found["redis"], found["database"]) == (False, True)
 
 
 def test_status_counts_workers_that_beat(api: ApiClient) -> None:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., None])
 
 NO_TIMEOUT = -1
+SILENT_SECONDS = 2.0
 RESULT_SECONDS = 60
 FAILURE_SECONDS = 7 * 24 * 3600
 
@@ -105,15 +106,19 @@ def init_app(app: Flask, address: Callable[[], str]) -> None:
 
 
 def connection() -> redis.Redis:
-    """Return the connection pool of the current application."""
+    """Return the connection pool of the current application.
+
+    A Redis that is frozen costs a page two seconds, not its life: silence is not asked
+    again, only a connection that was cut. RQ's worker waits longer on its own account.
+    """
     found = current_app.extensions
     if "redis" not in found:
         found["redis"] = redis.Redis.from_url(
             found["redis_address"](),
-            socket_timeout=10,
-            socket_connect_timeout=3,
+            socket_timeout=SILENT_SECONDS,
+            socket_connect_timeout=SILENT_SECONDS,
             health_check_interval=30,
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
     pool: redis.Redis = found["redis"]
     return pool
