@@ -15,6 +15,7 @@ from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import routes as campaigns_routes
 from webapp.campaigns import single_api
+from webapp.campaigns import single_routes as campaigns_single_routes
 from webapp.core import db, embedded_redis, http, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
@@ -59,6 +60,7 @@ PAGES: tuple[Blueprint, ...] = (
     senders_routes.bp,
     campaigns_routes.bp,
     campaigns_live_routes.bp,
+    campaigns_single_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,
 )

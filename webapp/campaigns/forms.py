@@ -9,7 +9,9 @@ from wtforms import (
     FieldList,
     FormField,
     IntegerField,
+    MultipleFileField,
     StringField,
+    TextAreaField,
 )
 from wtforms.validators import (
     AnyOf,
@@ -304,3 +306,10 @@ class MessageForm(PostForm):
 
 # A class cannot name an attribute with a word of the language.
 setattr(MessageForm, "from", AddressesField(_l("From")))
+
+
+class WriteForm(MessageForm):
+    """The page on which one message is written."""
+
+    text = TextAreaField(_l("Text"), [Length(max=MAX_BODY)])
+    files = MultipleFileField(_l("Attach files"))

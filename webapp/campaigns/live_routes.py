@@ -33,6 +33,7 @@ from webapp.suppressions import service as suppressions
 from webapp.suppressions.models import Channel
 
 bp = Blueprint("messages", __name__)
+VIEWS = frozenset({"html", "text", "source"})
 FRAGMENTS = frozenset(
     {"all", "notices", "progress", "counts", "chart", "failures", "messages"}
 )
@@ -200,7 +201,7 @@ def show_message(campaign_id: int, message_id: int) -> ResponseReturnValue:
         neighbours=messages.neighbours(message),
         addresses=messages.addresses_of(message),
         shown=messages.shown(message),
-        view=view if view in {"html", "text", "source"} else "html",
+        view=view if view in VIEWS else "html",
     )
 
 

@@ -58,6 +58,11 @@ def listing(
     return query, Message.recipient_id
 
 
+def singles() -> "sa.Select[Any]":
+    """Return the query of the messages without a campaign."""
+    return sa.select(Message).where(Message.campaign_id.is_(None))
+
+
 def latest(campaign_id: int, limit: int) -> Sequence[Message]:
     """Return the messages of a campaign that changed last, the newest first."""
     query = sa.select(Message).where(Message.campaign_id == campaign_id)

@@ -85,3 +85,17 @@ def get(public_id: uuid.UUID) -> Upload:
     if found is None:
         raise NotFound(_("There is no such upload."))
     return found
+
+
+def id_of(text: str) -> uuid.UUID:
+    """Return the id that a form or a call names.
+
+    Raises
+    ------
+    NotFound
+        If it is none.
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise NotFound(_("There is no such upload.")) from error
