@@ -39,6 +39,11 @@ def test_nothing_connected(client: PageClient) -> None:
     assert "Connect a mailbox" in text(client, "/triage")
 
 
+@pytest.mark.usefixtures("mailbox")
+def test_a_cursor_where_there_is_no_folder_changes_nothing(client: PageClient) -> None:
+    assert client.get("/triage?view=unread&cursor=zap").status_code == 200
+
+
 def test_the_newest_fifty_and_older(client: PageClient, inbox: str) -> None:
     page = text(client, inbox)
     assert page.count('name="mails"') == 50
