@@ -107,6 +107,15 @@ def test_status_of_a_campaign_in_words_and_as_json(run: Any) -> None:
     assert (found["counts"]["sent"], found["percent"]) == (1, 100.0)
 
 
+@pytest.mark.parametrize("command", [["status"], ["launch", "--expect", "1"]])
+def test_an_id_that_no_database_holds_is_wrong_usage(
+    run: Any, command: list[str]
+) -> None:
+    done = run("campaign", *command, 10**30)
+    assert done.exit_code == 2
+    assert "is not in the range" in done.stderr
+
+
 def test_launch_refuses_what_was_not_checked(run: Any) -> None:
     campaign = Campaign(name="Hello", state=State.DRAFT)
     db.session.add(campaign)

@@ -24,6 +24,7 @@ from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid, Refused
+from webapp.core.http import LARGEST_ID
 from webapp.operators import service, tokens
 from webapp.operators.models import Operator, Role
 from webapp.practice import kit
@@ -33,6 +34,8 @@ from webapp.recipients import service as recipients
 from webapp.recipients.models import ImportMode, ImportState, RecipientTable
 
 REJECTS_SHOWN = 20
+
+ID = click.IntRange(1, LARGEST_ID)
 
 
 class Command(click.Command):
@@ -177,10 +180,10 @@ def token_create(email: str, name: str, scopes: tuple[str, ...], days: int) -> N
 
 
 @campaign_group.command("launch")
-@click.argument("campaign_id", type=int)
+@click.argument("campaign_id", type=ID)
 @click.option(
     "--expect",
-    type=click.IntRange(1),
+    type=ID,
     required=True,
     help="How many recipients you expect; another number is refused.",
 )
@@ -192,7 +195,7 @@ def campaign_launch(campaign_id: int, expect: int, hold: int) -> None:
 
 
 @campaign_group.command("status")
-@click.argument("campaign_id", type=int)
+@click.argument("campaign_id", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 def campaign_status(campaign_id: int, as_json: bool) -> None:
     """Say how far a campaign is."""
