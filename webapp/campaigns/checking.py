@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from webapp.campaigns import moves
 from webapp.campaigns.audience import Audience, Person, audience_of, batches
+from webapp.campaigns.inline_images import image_findings
 from webapp.campaigns.letters import (
     Row,
     Stationery,
@@ -168,7 +169,7 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
         db.session.rollback()
     people = batches(audience)
     with RenderPool() as pool:
-        tally.findings = _lint(stationery, audience, pool)
+        tally.findings = _lint(stationery, audience, pool) + _images(stationery)
         while True:
             with reading():
                 batch = next(people, None)
@@ -199,6 +200,15 @@ def _lint(
         }
         for found in without_remark_on(audience.address_column, said)
     ]
+
+
+def _images(stationery: Stationery) -> list[dict[str, Any]]:
+    """Return what is missing or too much among the inline images."""
+    source = stationery.source
+    assert source is not None
+    written = source.html + (source.text if source.format == "markdown" else "")
+    ids = {one.content_id for one in stationery.attachments if one.content_id}
+    return image_findings(written, frozenset(ids))
 
 
 def _check_batch(

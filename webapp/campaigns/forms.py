@@ -7,6 +7,7 @@ from wtforms import (
     BooleanField,
     Field,
     FieldList,
+    FileField,
     FormField,
     IntegerField,
     MultipleFileField,
@@ -235,6 +236,12 @@ class TestForm(PostForm):
 
     __test__ = False
     recipient_id = IntegerField(_l("Row"), [Optional()])
+
+
+class AttachForm(InlineForm):
+    """A file for a campaign, chosen on the page."""
+
+    file = FileField(_l("Add a file"))
 
 
 class FileForm(InlineForm):

@@ -5,23 +5,39 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import launching, leaving_out, live, messages, service, testing
+from webapp.campaigns import (
+    attaching,
+    launching,
+    leaving_out,
+    live,
+    messages,
+    service,
+    testing,
+)
 from webapp.campaigns.audience import first_people
 from webapp.campaigns.checking import changed_since, is_clean
-from webapp.campaigns.forms import CampaignForm, ConfirmForm, RowsForm, TestForm
+from webapp.campaigns.forms import (
+    AttachForm,
+    CampaignForm,
+    ConfirmForm,
+    RowsForm,
+    TestForm,
+)
 from webapp.campaigns.ladder import ladder
+from webapp.campaigns.letters import LARGEST_ATTACHMENTS
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import chosen
 from webapp.campaigns.states import EDITABLE, State
 from webapp.campaigns.workers import trouble
 from webapp.core import forms
 from webapp.core.errors import Invalid, Refused
-from webapp.core.http import page_of
+from webapp.core.http import page_of, takes_up_to
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, actor, requires
 
 bp = Blueprint("campaigns", __name__)
+FORM_ROOM = 256 * 1024  # octets of a form beside its file
 STEP_FIELDS = {
     "recipients": ("name", "recipient_table_id"),
     "message": (
@@ -110,6 +126,7 @@ def message(campaign_id: int) -> ResponseReturnValue:
 
 @bp.post("/campaigns/<int:campaign_id>/<any(recipients, message):step>")
 @requires(Scope.WRITE)
+@takes_up_to(LARGEST_ATTACHMENTS + FORM_ROOM)
 def save(campaign_id: int, step: str) -> ResponseReturnValue:
     """Save a step, or show it again with what is wrong."""
     campaign = _editable(campaign_id)
@@ -121,12 +138,37 @@ def save(campaign_id: int, step: str) -> ResponseReturnValue:
         version = request.form.get("version", type=int)
         values = _values(form, STEP_FIELDS[step])
         service.edit(campaign_id, version, **values)
+        stays = step == "message" and _attachments_changed(campaign_id)
     except (Invalid, Refused) as error:
         page = render_template(
-            f"campaigns/{step}.html", **_step(form, campaign, words=error.words)
+            f"campaigns/{step}.html", **_step(form, campaign, words=_said(error))
         )
         return page, error.status
-    return redirect(url_for(f"campaigns.{NEXT[step]}", campaign_id=campaign_id), 303)
+    following = step if stays else NEXT[step]
+    return redirect(url_for(f"campaigns.{following}", campaign_id=campaign_id), 303)
+
+
+def _said(error: Invalid | Refused) -> str:
+    """Return what is wrong; about files in its own words, they are no fields here."""
+    fields = error.fields if isinstance(error, Invalid) else {}
+    ours = [fields.get(name, []) for name in ("file", "content_id", "attachments")]
+    return " ".join(line for lines in ours for line in lines) or error.words
+
+
+def _attachments_changed(campaign_id: int) -> bool:
+    """Attach the file that came along, or take one off; whether a button asked so."""
+    sha256, _colon, content_id = request.form.get("remove", "").partition(":")
+    if sha256:
+        attaching.detach(campaign_id, sha256, content_id)
+        return True
+    given = request.files.get("file")
+    if given is not None and given.filename:
+        form = forms.from_page(AttachForm)
+        form.check()
+        content = given.read()
+        cid = form.content_id.data or ""
+        attaching.attach(campaign_id, actor().operator, given.filename, content, cid)
+    return "attach" in request.form
 
 
 @bp.get("/campaigns/<int:campaign_id>/preview")
