@@ -25,7 +25,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # A document for a sandboxed frame stands alone, with a policy of its own.
 PAGES = [path for path in TEMPLATES if not path.stem.endswith("_frame")]
 SCRIPTS_AT_MOST = 30 * 1024
-STYLES_AT_MOST = 44 * 1024
+STYLES_AT_MOST = 40 * 1024
 
 HANDLER = r"\son(?:click|load|error|submit|change|input|focus|blur|key\w+|mouse\w+)\s*="
 
