@@ -68,7 +68,10 @@ class Desk:
         """Return the processes that the supervisor started, by what they run."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            words = " ".join(child.cmdline())
+            try:
+                words = " ".join(child.cmdline())
+            except psutil.NoSuchProcess:  # ended just now, as a zombie or for good
+                continue
             for part in ("redis-server", "practice.server", "gunicorn", "worker.py"):
                 if part in words:
                     found[part] = child
