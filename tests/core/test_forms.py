@@ -65,7 +65,7 @@ def test_page_and_json_say_the_same_about_the_same_value(app: Flask) -> None:
     ("change", "field"),
     [
         ({"unknown": 1}, "unknown"),
-        ({"columns": [{"name": "x", "other": 1}]}, "columns-0.other"),
+        ({"columns": [{"name": "x", "other": 1}]}, "columns.0.other"),
         ({"columns": [{"name": "too long"}]}, "columns.0.name"),
         ({"columns": "x"}, "columns"),
         ({"columns": {"name": "x"}}, "columns"),

@@ -131,8 +131,13 @@ def from_json(form: type[AnyForm], base: Mapping[str, Any] | None = None) -> Any
         )
     merged = {**{k: v for k, v in (base or {}).items() if k in empty}, **data}
     pairs: list[tuple[str, str]] = []
-    for name, value in merged.items():
-        pairs.extend(_spread(name, empty[name], value))
+    try:
+        for name, value in merged.items():
+            pairs.extend(_spread(name, empty[name], value))
+    except Invalid as error:
+        # The names of form fields have dashes inside, those of JSON dots.
+        fields = {name.replace("-", "."): said for name, said in error.fields.items()}
+        raise Invalid(error.words, fields) from error
     filled = form(MultiDict(pairs))
     filled.check()
     return filled
@@ -230,7 +235,11 @@ def _spread_list(
         for inner in value:
             yield name, inner if isinstance(inner, str) else json.dumps(inner)
         return
+    if field.max_entries and len(value) > field.max_entries:
+        raise Invalid(ATTENTION, {name: [f"At most {field.max_entries} of these."]})
     for number, inner in enumerate(value):
+        if inner is None or inner == {}:
+            raise Invalid(ATTENTION, {f"{name}-{number}": ["This is empty."]})
         entry = type(field)(
             field.unbound_field,
             min_entries=1,
