@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp.composing import mime, wire
+from webapp.composing.headers import MAX_LINE
 from webapp.composing.letter import Address, Attachment, ComposeError, Letter
-from webapp.composing.mime import Composed, compose
+from webapp.composing.mime import Composed, compose, encoded_once
 from webapp.composing.wire import dot_stuffed
 
 LETTER = Letter(
@@ -331,3 +333,29 @@ def test_a_boundary_cannot_be_written_in_a_body() -> None:
     stolen = f"--{match[1].decode()}--"
     message = parsed(compose(replace(LETTER, text=stolen, html="<p>x</p>")))
     assert shape(message) == ["alternative", "text/plain", "text/html"]
+
+
+def test_an_attachment_that_is_encoded_once_gives_the_same_bytes() -> None:
+    plain = Attachment("photo.png", PNG * 40, "image/png", "photo")
+    once = encoded_once(plain)
+    for html in (None, "<img src='cid:photo'>"):
+        letter = replace(LETTER, html=html)
+        first = compose(replace(letter, attachments=(plain,)))
+        assert compose(replace(letter, attachments=(once,))) == first
+
+
+def test_what_is_encoded_once_is_not_encoded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    letter = replace(LETTER, attachments=(encoded_once(Attachment("a", PNG)),))
+    monkeypatch.setattr(mime, "encodebytes", None)
+    assert compose(letter).data.count(b"iVBORw0KGgo") == 1
+
+
+@given(st.lists(st.integers(0, 1100), max_size=8), st.booleans())
+def test_the_gate_knows_every_line_that_is_too_long(
+    lengths: list[int], is_ended: bool
+) -> None:
+    data = b"\r\n".join(b"x" * length for length in lengths) + b"\r\n" * is_ended
+    too_long = any(length > MAX_LINE for length in lengths)
+    assert wire._has_long_line(data) == too_long

@@ -36,6 +36,7 @@ from webapp.composing.addresses import (
 )
 from webapp.composing.mime import CONTENT_ID
 from webapp.core.forms import ObjectField, PostForm
+from webapp.core.http import LARGEST_ID
 from webapp.core.words import _, _l
 from webapp.message_templates.links import base_problem
 
@@ -272,7 +273,7 @@ class MessageForm(PostForm):
     subject = StringField(_l("Subject"), [Length(max=998)])
     text = StringField(_l("Text"), [Length(max=MAX_BODY)])
     html = StringField(_l("HTML"), [Length(max=MAX_BODY)])
-    sender_id = IntegerField(_l("Sender"), [Optional()])
+    sender_id = IntegerField(_l("Sender"), [Optional(), NumberRange(1, LARGEST_ID)])
     envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
     headers = ObjectField(_l("Own headers"), [texts_only])
     attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)

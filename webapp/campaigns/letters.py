@@ -21,6 +21,7 @@ from webapp.campaigns import message_tokens
 from webapp.campaigns.models import Campaign, Message, Upload
 from webapp.composing.addresses import parse_mailbox
 from webapp.composing.letter import Address, Attachment, Letter
+from webapp.composing.mime import encoded_once
 from webapp.core import blobs, secrets
 from webapp.core.db import db
 from webapp.core.errors import Invalid
@@ -245,16 +246,18 @@ def letter_of(stationery: Stationery, row: Row, rendered: Rendered | None) -> Le
     )
 
 
-def attachments_of(listed: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:
-    """Return the files that go along; each names its upload's content by SHA-256."""
+def attachments_of(found: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:
+    """Return the files that go along, encoded; each names its content by SHA-256."""
     return tuple(
-        Attachment(
-            filename=one.get("filename", ""),
-            content=b"".join(blobs.read(one["sha256"])),
-            content_type=one.get("content_type") or "application/octet-stream",
-            content_id=one.get("content_id") or None,
+        encoded_once(
+            Attachment(
+                filename=one.get("filename", ""),
+                content=b"".join(blobs.read(one["sha256"])),
+                content_type=one.get("content_type") or "application/octet-stream",
+                content_id=one.get("content_id") or None,
+            )
         )
-        for one in listed
+        for one in found
     )
 
 

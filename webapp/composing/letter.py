@@ -1,6 +1,6 @@
 """What is to be written to whom: plain values, before they become bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -28,12 +28,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes along; with a ``content_id`` the HTML part shows it."""
+    """A file that goes along; with a ``content_id`` the HTML part shows it.
+
+    ``encoded`` is its content in base64 where `webapp.composing.mime.encoded_once` put
+    it: then all letters that share the attachment share that text, too.
+    """
 
     filename: str
     content: bytes
     content_type: str = "application/octet-stream"
     content_id: str | None = None
+    encoded: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ import re
 from base64 import encodebytes
 from binascii import b2a_qp
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 from hashlib import sha256
 
@@ -68,12 +68,19 @@ class Composed:
     smtputf8: bool
 
 
+class _Gated(bytes):
+    """The base64 of a file: lines that need no look at the last gate."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One MIME entity: its header fields, and its body with a CRLF at the end."""
+    """One MIME entity: its header fields, and its body with a CRLF at the end.
+
+    The body is in pieces, so that a large file is copied once, into the message.
+    """
 
     fields: bytes
-    body: bytes
+    body: tuple[bytes, ...]
 
 
 def compose(letter: Letter) -> Composed:
@@ -91,9 +98,11 @@ def compose(letter: Letter) -> Composed:
     if not rcpt_to:
         raise ComposeError("The message has no recipient.")
     content = _content(letter)
-    data = b"".join([_header_block(letter), content.fields, b"\r\n", content.body])
-    gate(data)
-    gate_headers(data)
+    pieces = (_header_block(letter), content.fields, b"\r\n", *content.body)
+    own = b"".join(piece for piece in pieces if not isinstance(piece, _Gated))
+    gate(own)
+    gate_headers(own)
+    data = b"".join(pieces)
     shown = (letter.from_, *letter.to, *letter.cc, *letter.reply_to)
     smtputf8 = any(
         map(needs_smtputf8, (mail_from, *rcpt_to, *(box.addr for box in shown)))
@@ -206,10 +215,10 @@ def _multipart(
     words = [f"multipart/{kind};", *(f"{word};" for word in more.split())]
     fields = field("Content-Type", [*words, f'boundary="{boundary}"'])
     line = b"--" + boundary.encode()
-    body = b"".join(
-        b"%s\r\n%s\r\n%s" % (line, part.fields, part.body) for part in parts
-    )
-    return _Part(fields, b"%s%s--\r\n" % (body, line))
+    body: list[bytes] = []
+    for part in parts:
+        body += (b"%s\r\n%s\r\n" % (line, part.fields), *part.body)
+    return _Part(fields, (*body, b"%s--\r\n" % line))
 
 
 def _text_part(subtype: str, text: str) -> _Part:
@@ -229,7 +238,7 @@ def _text_part(subtype: str, text: str) -> _Part:
         if len(body) > 2 * len(raw):
             encoding, body = "base64", _base64(raw)
     fields = field("Content-Type", [f"text/{subtype};", 'charset="utf-8"'])
-    return _Part(fields + field("Content-Transfer-Encoding", [encoding]), body)
+    return _Part(fields + field("Content-Transfer-Encoding", [encoding]), (body,))
 
 
 def _file_part(attachment: Attachment, disposition: str) -> _Part:
@@ -252,7 +261,15 @@ def _file_part(attachment: Attachment, disposition: str) -> _Part:
         if not CONTENT_ID.fullmatch(attachment.content_id):
             raise ComposeError("An image has a malformed content id.")
         lines.append(field("Content-ID", [f"<{attachment.content_id}>"]))
-    return _Part(b"".join(lines), _base64(attachment.content))
+    if attachment.encoded is None:
+        attachment = encoded_once(attachment)
+    assert attachment.encoded is not None
+    return _Part(b"".join(lines), (attachment.encoded,))
+
+
+def encoded_once(attachment: Attachment) -> Attachment:
+    """Return an attachment with its base64, for all the letters that will carry it."""
+    return replace(attachment, encoded=_Gated(_base64(attachment.content)))
 
 
 def _base64(content: bytes) -> bytes:
