@@ -359,3 +359,17 @@ def test_the_gate_knows_every_line_that_is_too_long(
     data = b"\r\n".join(b"x" * length for length in lengths) + b"\r\n" * is_ended
     too_long = any(length > MAX_LINE for length in lengths)
     assert wire._has_long_line(data) == too_long
+
+
+def test_only_what_was_composed_passes_the_gate_unseen() -> None:
+    data = compose(LETTER).data
+    wire.gate(data)
+    for made in (
+        data + b"x",
+        data.replace(b"\r\n", b"\n"),
+        data[:-2],
+        bytes(data)[1:-1],
+    ):
+        assert not isinstance(made, wire.Gated)
+        with pytest.raises(ComposeError):
+            wire.gate(made)

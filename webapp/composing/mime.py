@@ -28,7 +28,7 @@ from hashlib import sha256
 from webapp.composing.addresses import AddressError, needs_smtputf8, parse_address
 from webapp.composing.headers import address_field, field, parameter, text_field
 from webapp.composing.letter import Address, Attachment, ComposeError, Letter
-from webapp.composing.wire import gate, gate_headers
+from webapp.composing.wire import Gated, gate, gate_headers
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
@@ -68,10 +68,6 @@ class Composed:
     smtputf8: bool
 
 
-class _Gated(bytes):
-    """The base64 of a file: lines that need no look at the last gate."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One MIME entity: its header fields, and its body with a CRLF at the end.
@@ -99,10 +95,10 @@ def compose(letter: Letter) -> Composed:
         raise ComposeError("The message has no recipient.")
     content = _content(letter)
     pieces = (_header_block(letter), content.fields, b"\r\n", *content.body)
-    own = b"".join(piece for piece in pieces if not isinstance(piece, _Gated))
+    own = b"".join(piece for piece in pieces if not isinstance(piece, Gated))
     gate(own)
     gate_headers(own)
-    data = b"".join(pieces)
+    data = Gated(b"".join(pieces))
     shown = (letter.from_, *letter.to, *letter.cc, *letter.reply_to)
     smtputf8 = any(
         map(needs_smtputf8, (mail_from, *rcpt_to, *(box.addr for box in shown)))
@@ -269,7 +265,7 @@ def _file_part(attachment: Attachment, disposition: str) -> _Part:
 
 def encoded_once(attachment: Attachment) -> Attachment:
     """Return an attachment with its base64, for all the letters that will carry it."""
-    return replace(attachment, encoded=_Gated(_base64(attachment.content)))
+    return replace(attachment, encoded=Gated(_base64(attachment.content)))
 
 
 def _base64(content: bytes) -> bytes:
