@@ -212,9 +212,6 @@ class Process:
 
 def main() -> int:
     """Run a worker; return the status to exit with."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    for chatty in ("rq", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("rq.worker").addFilter(QuietAboutRedis())
     try:
         settings = config.read()

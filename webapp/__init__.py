@@ -16,7 +16,7 @@ from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import routes as campaigns_routes
 from webapp.campaigns import single_api
 from webapp.campaigns import single_routes as campaigns_single_routes
-from webapp.core import db, embedded_redis, http, presentation, queue, secrets
+from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
 from webapp.mailboxes import mails_api
@@ -90,6 +90,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         If no settings are given and the environment holds a wrong one.
     """
     settings = settings or cli.settings()
+    logs.set_up(settings.log_format)
     app = Flask(
         __name__,
         template_folder=str(ROOT / "templates"),
