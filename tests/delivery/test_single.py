@@ -136,6 +136,19 @@ def test_who_unsubscribed_gets_it_and_whose_address_bounced_does_not(
     assert set(desk.server.copies()) == {"zoe@example.org", "hidden@example.org"}
 
 
+def test_who_is_suppressed_while_it_waits_is_left_out(
+    api: ApiClient, desk: Desk, engine: Engine
+) -> None:
+    sender = desk.sender()
+    queued(api)
+    for who in ("zoe", "hidden"):
+        key = f"{who}@example.org"
+        db.session.add(Suppression(address_key=key, reason=Reason.COMPLAINT))
+    db.session.commit()
+    work(engine, sender)
+    assert set(desk.server.copies()) == {"ada@example.org", "kofi@example.org"}
+
+
 def test_a_message_to_nobody_but_suppressed_ones_is_skipped(
     api: ApiClient, desk: Desk, engine: Engine
 ) -> None:
