@@ -15,6 +15,7 @@ from tests.support.smtp_servers import (
     RECORD_THEN_DROP,
     RECORD_THEN_STALL,
     RecordingServer,
+    smtp_sink,
 )
 from webapp.campaigns.models import (
     Attempt,
@@ -81,6 +82,27 @@ def test_a_row_tells_how_it_was_sent(desk: Desk, send: Send) -> None:
     mail = desk.server.mails[0]
     assert f"Message-ID: {message.message_id_header}".encode() in mail.data
     assert b"Dear Person 1, you are number 1." in mail.data
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "code"),
+    [
+        ((), Status.SENT, 250),
+        (("-r", "rcpt"), Status.DEFERRED, 450),
+        (("-f", "rcpt"), Status.FAILED, 500),
+        (("-p",), Status.SENT, 250),
+    ],
+)
+def test_postfix_smtp_sink_decides_for_a_whole_campaign(
+    desk: Desk, send: Send, options: tuple[str, ...], status: Status, code: int
+) -> None:
+    with smtp_sink(*options) as port:
+        campaign = desk.campaign(40, desk.sender(port=port))
+        send(campaign)
+        db.session.rollback()
+        query = sa.select(Message.status, Message.reply_code, sa.func.count())
+        found = db.session.execute(query.group_by(Message.status, Message.reply_code))
+        assert [tuple(one) for one in found] == [(status, code, 40)]
 
 
 def test_4xx_waits_and_the_second_try_sends_the_same_bytes(
