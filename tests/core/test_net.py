@@ -171,3 +171,8 @@ def test_a_verified_handshake_gives_a_tls_socket() -> None:
     ) as tls:
         assert tls.version() in {"TLSv1.2", "TLSv1.3"}
     thread.join()
+
+
+def test_a_url_for_a_host_says_what_to_leave_out() -> None:
+    with pytest.raises(NetError, match="without “smtp://”"):
+        net.host_name("smtp://mail.example.org")

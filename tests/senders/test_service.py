@@ -38,7 +38,7 @@ def test_the_password_comes_back_only_for_the_transport() -> None:
     ("values", "field", "words"),
     [
         ({"host": ""}, "host", "not a host name"),
-        ({"host": "smtp://mail.example.org"}, "host", "not a host name"),
+        ({"host": "smtp://mail.example.org"}, "host", "without “smtp://”"),
         ({"host": "10.0.0.1"}, "host", "not public"),
         ({"host": "169.254.169.254", "security": "tls"}, "host", "not public"),
         ({"host": "9.9.9.9"}, "host", "Without TLS only hosts"),

@@ -158,7 +158,12 @@ def host_name(text: str) -> str:
         except idna.IDNAError:
             name = ""
     if not _is_name(name):
-        raise NetError(NetTrouble.DNS, f"“{_shown(text)}” is not a host name.")
+        words = f"“{_shown(text)}” is not a host name."
+        if "://" in bare:
+            words = (
+                f"Enter the name of the server, without “{bare.split(':')[0][:9]}://”."
+            )
+        raise NetError(NetTrouble.DNS, words)
     return name
 
 
