@@ -116,7 +116,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     for page in PAGES:
         app.register_blueprint(page)
     # A mail client has neither cookie nor token; the link itself is signed (RFC 8058).
-    csrf.exempt(public_routes.do_unsubscribe)
+    csrf.exempt(public_routes.bp)
     for api in APIS:
         csrf.exempt(api)
         app.register_blueprint(api)

@@ -14,8 +14,9 @@ from webapp.core.db import Base, db
 from webapp.core.http import API
 from webapp.operators.models import OperatorSession
 
-# A one-click unsubscribe comes from a mail client without cookies (RFC 8058, 3).
-EXEMPT = {"/u/<token>"}
+# A one-click unsubscribe comes from a mail client without cookies (RFC 8058, 3); the
+# pages behind that link have none either: the signed link is what nobody can forge.
+EXEMPT = {"/u/<token>", "/u/<token>/undo", "/u/<token>/choices"}
 
 
 def page_posts(app: Flask) -> Iterator[Rule]:

@@ -35,7 +35,9 @@ def read(key: bytes, token: str, purpose: str) -> uuid.UUID | None:
     """Return the public id of the message whose token this is, or None."""
     token = token.lower()
     body, mac = token[: BASE32_LENGTH + 1], token[BASE32_LENGTH + 1 :]
-    if not token.isascii() or not hmac.compare_digest(mac, _mac(key, body, purpose)):
+    if not token.isascii() or body[BASE32_LENGTH:] != KEY_ID:
+        return None
+    if not hmac.compare_digest(mac, _mac(key, body, purpose)):
         return None
     try:
         return from_base32(body[:BASE32_LENGTH])

@@ -89,10 +89,22 @@ def undo(suppression_id: int) -> Suppression:
     NotFound
         If there is none, or it was undone already.
     """
+    row = undo_within(suppression_id)
+    db.session.commit()
+    return row
+
+
+def undo_within(suppression_id: int) -> Suppression:
+    """Do as `undo`, within the caller's transaction.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or it was undone already.
+    """
     row = get(suppression_id)
     row.undone_at = now()
     audit.record("suppression.undone", "suppression", row.id, row.address_key)
-    db.session.commit()
     return row
 
 
