@@ -24,6 +24,9 @@ class Campaign(Base):
     was cut off goes on from there, and `prepared_at` says that it is complete.
     `generation` numbers the tickets.
     `left_out` holds the recipient ids that the operator left out at the check.
+    `scheduled_at` is a wall time in `time_zone`, which is also that of the `windows`;
+    `late_minutes` is how late it may still start by itself. `asks_since` says that it
+    does not: somebody has to decide.
     """
 
     __tablename__ = "campaign"
@@ -65,6 +68,9 @@ class Campaign(Base):
     windows: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
     scheduled_at: Mapped[str] = mapped_column(sa.String(32), default="")
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    late_minutes: Mapped[int] = mapped_column(default=60)
+    hold_seconds: Mapped[int] = mapped_column(default=15)
+    asks_since: Mapped[datetime | None]
     is_example: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)
     check_result: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)

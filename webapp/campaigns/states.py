@@ -81,7 +81,10 @@ CAMPAIGN_MOVES: dict[State, frozenset[State]] = {
         {State.DRAFT, State.CHECKING, State.SCHEDULED, State.HOLDING, State.CANCELLED}
     ),
     State.SCHEDULED: frozenset({State.READY, State.HOLDING, State.CANCELLED}),
-    State.HOLDING: frozenset({State.READY, State.LAUNCHING, State.CANCELLED}),
+    # From holding back to scheduled: stopped in its hold time, it asks what to do.
+    State.HOLDING: frozenset(
+        {State.READY, State.SCHEDULED, State.LAUNCHING, State.CANCELLED}
+    ),
     State.LAUNCHING: frozenset({State.SENDING, State.CANCELLED, State.PAUSED}),
     State.SENDING: frozenset({State.PAUSED, State.FINISHED, State.CANCELLED}),
     State.PAUSED: frozenset(

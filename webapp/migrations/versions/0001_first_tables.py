@@ -822,6 +822,11 @@ def upgrade() -> None:
         sa.Column("windows", sa.JSON(), nullable=False),
         sa.Column("scheduled_at", sa.String(length=32), nullable=False),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("late_minutes", sa.Integer(), nullable=False),
+        sa.Column("hold_seconds", sa.Integer(), nullable=False),
+        sa.Column(
+            "asks_since", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column("is_example", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("check_result", sa.JSON(), nullable=False),
