@@ -17,7 +17,7 @@ LATE = 59
 def test_who_unsubscribes_during_the_send_is_skipped(
     app: Flask, desk: Desk, engine: Engine
 ) -> None:
-    campaign = desk.campaign(ROWS)
+    campaign = desk.campaign(ROWS, desk.sender(max_connections=1))
     late = db.session.query(Message).filter_by(address=person(LATE)).one()
     token = message_tokens.sign(token_key(), late.public_id, UNSUBSCRIBE)
     db.session.rollback()
