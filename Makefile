@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots lint format test migration system
+.PHONY: help run screenshots lint format test migration system bench
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ system: ## install the Debian packages that the tests need (root or sudo)
 
 test: system $(VENV)/stamp-dev ## install what the tests need and run them all
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: system $(VENV)/stamp-dev ## install what the benchmarks need, run them, print one table (NAMES=… ARGS=--quick)
+	$(BIN)/python -m bench $(NAMES) $(ARGS)
 
 migration: $(VENV)/stamp-dev ## write the first migration anew from the models
 	rm -f webapp/migrations/versions/0001_*.py
