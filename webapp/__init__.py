@@ -38,6 +38,8 @@ from webapp.recipients import jobs as recipients_jobs
 from webapp.recipients import routes as recipients_routes
 from webapp.recipients import row_routes as recipient_row_routes
 from webapp.senders import api as senders_api
+from webapp.senders import key_api as sender_keys_api
+from webapp.senders import key_routes as sender_keys_routes
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
 from webapp.suppressions import routes as suppressions_routes
@@ -58,6 +60,7 @@ PAGES: tuple[Blueprint, ...] = (
     message_templates_routes.bp,
     message_previews.bp,
     senders_routes.bp,
+    sender_keys_routes.bp,
     campaigns_routes.bp,
     campaigns_live_routes.bp,
     campaigns_single_routes.bp,
@@ -72,6 +75,7 @@ APIS: tuple[Blueprint, ...] = (
     suppressions_api.bp,
     message_templates_api.bp,
     senders_api.bp,
+    sender_keys_api.bp,
     campaigns_api.bp,
     single_api.bp,
     mailboxes_api.bp,

@@ -20,6 +20,7 @@ from flask import current_app
 from webapp.campaigns import message_tokens
 from webapp.campaigns.models import Campaign, Message, Upload
 from webapp.composing.addresses import parse_mailbox
+from webapp.composing.dkim import Signer
 from webapp.composing.letter import Address, Attachment, Letter
 from webapp.composing.mime import encoded_once
 from webapp.core import blobs, secrets
@@ -30,6 +31,7 @@ from webapp.core.words import _
 from webapp.message_templates.models import MessageTemplateVersion
 from webapp.message_templates.rendering import Rendered, Source
 from webapp.message_templates.rows import typed_row
+from webapp.senders import signing
 from webapp.senders.models import Sender
 
 UNSUBSCRIBE = "unsubscribe"
@@ -59,6 +61,8 @@ class Stationery:
         Column name to kind: dates and numbers are such in message templates.
     key
         Signs the tokens of messages.
+    signers
+        The DKIM keys of the From domain.
     """
 
     source: Source | None
@@ -74,6 +78,7 @@ class Stationery:
     list_id: str = ""
     kinds: Mapping[str, str] = field(default_factory=dict)
     key: bytes = field(repr=False, default=b"")
+    signers: tuple[Signer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,7 @@ def stationery_of(campaign: Campaign) -> Stationery:
         list_id=_list_id(campaign, sender.get("from_address", "")),
         kinds=_kinds(campaign),
         key=token_key(),
+        signers=signing.signers(sender.get("from_address", "")),
     )
 
 
@@ -174,6 +180,7 @@ def stationery_of_single(message: Message) -> Stationery:
         attachments=attachments_of(bodies.get("attachments", [])),
         bounce_address=sender.bounce_address,
         key=token_key(),
+        signers=signing.signers(from_.addr),
     )
 
 

@@ -18,13 +18,16 @@ from webapp.campaigns.letters import (
 from webapp.campaigns.models import Attempt, Campaign, Event, Message, MessageAddress
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key
+from webapp.composing.dkim import signed
 from webapp.composing.letter import ComposeError, Letter
 from webapp.composing.mime import compose
 from webapp.core import blobs
+from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
 from webapp.core.words import _
 from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
+from webapp.senders import signing
 
 
 def get(message_id: int, campaign_id: int | None = None) -> Message:
@@ -200,7 +203,8 @@ def source(message: Message) -> bytes:
     """Return the source of a message as it was or will be sent.
 
     That of a dry run was kept; that of others is composed again from what was frozen,
-    which gives the same bytes. Blind copies are in no header.
+    and signed with the keys of that time, which gives the same bytes. Blind copies are
+    in no header.
 
     Raises
     ------
@@ -212,6 +216,8 @@ def source(message: Message) -> bytes:
         if kept:
             return kept
     try:
-        return compose(letter(message)).data
+        made = letter(message)
+        keys = signing.signers(made.from_.addr, message.marked_at or now())
+        return signed(compose(made), keys, made.date).data
     except (ComposeError, AddressError) as error:
         raise Refused(error.words) from error

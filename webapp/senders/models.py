@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.composing.dkim import Algorithm, record_name, record_text
 from webapp.core.clock import now
 from webapp.core.db import Base, enum_of
 from webapp.core.ids import uuid7
@@ -27,7 +28,8 @@ class Sender(Base):
 
     `password_sealed` opens only for this row, column and host. `breaker_*` say whether
     the server is unwell, and until when nobody asks it. Limits are numbers of messages;
-    0 means no limit. `queue_lifetime` is in seconds.
+    0 means no limit. `queue_lifetime` is in seconds. `dns_findings` is what DNS said
+    about the From domain at `dns_asked_at`.
     """
 
     __tablename__ = "sender"
@@ -66,6 +68,49 @@ class Sender(Base):
     last_ok_at: Mapped[datetime | None]
     last_error_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(sa.String(500), default="")
+    dns_asked_at: Mapped[datetime | None]
+    dns_findings: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     archived_at: Mapped[datetime | None]
+
+
+class KeyState(StrEnum):
+    """Whether a key signs: not yet, now, or no more."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class DkimKey(Base):
+    """A key that signs what leaves from a domain, by whichever sender.
+
+    `private_sealed` opens only for this row and the name of its DNS record. It signed
+    from `activated_at` to `retired_at`.
+    """
+
+    __tablename__ = "dkim_key"
+    __table_args__ = (sa.UniqueConstraint("domain", "selector"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[uuid.UUID] = mapped_column(default=uuid7, unique=True)
+    domain: Mapped[str] = mapped_column(sa.String(255))
+    selector: Mapped[str] = mapped_column(sa.String(63))
+    algorithm: Mapped[Algorithm] = mapped_column(enum_of(Algorithm))
+    private_sealed: Mapped[str] = mapped_column(sa.Text)
+    public: Mapped[str] = mapped_column(sa.Text)
+    state: Mapped[KeyState] = mapped_column(enum_of(KeyState), default=KeyState.WAITING)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    activated_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
+
+    @property
+    def record_name(self) -> str:
+        """The name of its TXT record."""
+        return record_name(self.domain, self.selector)
+
+    @property
+    def record_text(self) -> str:
+        """What its TXT record says."""
+        return record_text(self.algorithm, self.public)

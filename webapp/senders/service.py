@@ -13,6 +13,7 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
 from webapp.composing.addresses import parse_address
+from webapp.composing.dkim import signed
 from webapp.composing.letter import Address, Letter
 from webapp.composing.mime import Composed, compose
 from webapp.core import clock, net
@@ -23,7 +24,7 @@ from webapp.core.net import NetError, NetTrouble
 from webapp.core.secrets import CannotUnseal
 from webapp.core.words import _
 from webapp.operators import audit
-from webapp.senders import trial
+from webapp.senders import signing, trial
 from webapp.senders.models import Sender, TransportKind
 from webapp.senders.presets import Authentication
 from webapp.senders.server import Security
@@ -225,7 +226,7 @@ def _test_mail(sender: Sender, to: str) -> Composed:
         date=now,
         envelope_from=sender.bounce_address or None,
     )
-    return compose(letter)
+    return signed(compose(letter), signing.signers(sender.from_address), now)
 
 
 def _fill(sender: Sender, values: Mapping[str, Any]) -> None:
