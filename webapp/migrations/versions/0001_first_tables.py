@@ -48,6 +48,46 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob")),
     )
     op.create_table(
+        "dkim_key",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("selector", sa.String(length=63), nullable=False),
+        sa.Column(
+            "algorithm",
+            sa.Enum("rsa", "ed25519", name="algorithm", native_enum=False, length=16),
+            nullable=False,
+        ),
+        sa.Column("private_sealed", sa.Text(), nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "active",
+                "retired",
+                name="keystate",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "activated_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "retired_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dkim_key")),
+        sa.UniqueConstraint(
+            "domain", "selector", name=op.f("uq_dkim_key_domain_selector")
+        ),
+        sa.UniqueConstraint("public_id", name=op.f("uq_dkim_key_public_id")),
+    )
+    op.create_table(
         "mailbox",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -259,6 +299,10 @@ def upgrade() -> None:
             "last_error_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.Column("last_error", sa.String(length=500), nullable=False),
+        sa.Column(
+            "dns_asked_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("dns_findings", sa.JSON(), nullable=False),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
         ),
@@ -1413,6 +1457,7 @@ def downgrade() -> None:
     op.drop_table("operator")
     op.drop_table("message_template")
     op.drop_table("mailbox")
+    op.drop_table("dkim_key")
     op.drop_table("blob")
     with op.batch_alter_table("audit_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_entry_operator_id"))
