@@ -30,15 +30,16 @@ class Worker(Base):
     sent: Mapped[int] = mapped_column(default=0)
 
 
-class LimitUse(Base):
-    """How much of a sender's allowance one window of time has used."""
+class TicketTrouble(Base):
+    """What broke while a ticket was worked on; gone as soon as one went well.
 
-    __tablename__ = "limit_use"
+    `campaign_id` is 0 for single messages. Until `until` no ticket is issued.
+    """
 
-    sender_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("sender.id", ondelete="CASCADE"), primary_key=True
-    )
-    window: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    domain: Mapped[str] = mapped_column(sa.String(255), primary_key=True, default="")
-    used: Mapped[int] = mapped_column(default=0)
-    until: Mapped[datetime] = mapped_column(index=True)
+    __tablename__ = "ticket_trouble"
+
+    campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    failures: Mapped[int] = mapped_column(default=0)
+    reference: Mapped[str] = mapped_column(sa.String(16), default="")
+    at: Mapped[datetime] = mapped_column(default=now)
+    until: Mapped[datetime] = mapped_column(default=now)

@@ -285,7 +285,13 @@ def upgrade() -> None:
         sa.Column("per_hour", sa.Integer(), nullable=False),
         sa.Column("per_day", sa.Integer(), nullable=False),
         sa.Column("per_domain", sa.JSON(), nullable=False),
+        sa.Column("warmup_start", sa.Integer(), nullable=False),
+        sa.Column("warmup_growth", sa.Integer(), nullable=False),
+        sa.Column("warmup_ceiling", sa.Integer(), nullable=False),
+        sa.Column("warmup_from", sa.Date(), nullable=True),
+        sa.Column("retry_minutes", sa.JSON(), nullable=False),
         sa.Column("queue_lifetime", sa.Integer(), nullable=False),
+        sa.Column("server_size", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("breaker_failures", sa.Integer(), nullable=False),
         sa.Column(
@@ -384,6 +390,15 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "ticket_trouble",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(length=16), nullable=False),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("until", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_ticket_trouble")),
+    )
+    op.create_table(
         "webhook_outbox",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.Integer(), nullable=True),
@@ -472,6 +487,26 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("sha256", "number", name=op.f("pk_blob_chunk")),
+    )
+    op.create_table(
+        "connection_lease",
+        sa.Column("sender_id", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.Uuid(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.Column(
+            "asked_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["sender_id"],
+            ["sender.id"],
+            name=op.f("fk_connection_lease_sender_id_sender"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "sender_id", "worker_id", name=op.f("pk_connection_lease")
+        ),
     )
     op.create_table(
         "deleted_recipient",
@@ -803,6 +838,29 @@ def upgrade() -> None:
             batch_op.f("ix_recipient_import_recipient_table_id"),
             ["recipient_table_id"],
             unique=False,
+        )
+
+    op.create_table(
+        "sender_fallback",
+        sa.Column("sender_id", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("fallback_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["fallback_id"],
+            ["sender.id"],
+            name=op.f("fk_sender_fallback_fallback_id_sender"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["sender_id"],
+            ["sender.id"],
+            name=op.f("fk_sender_fallback_sender_id_sender"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("sender_id", "place", name=op.f("pk_sender_fallback")),
+    )
+    with op.batch_alter_table("sender_fallback", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sender_fallback_fallback_id"), ["fallback_id"], unique=False
         )
 
     op.create_table(
@@ -1391,6 +1449,10 @@ def downgrade() -> None:
 
     op.drop_table("campaign")
     op.drop_table("upload")
+    with op.batch_alter_table("sender_fallback", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sender_fallback_fallback_id"))
+
+    op.drop_table("sender_fallback")
     with op.batch_alter_table("recipient_import", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_recipient_import_recipient_table_id"))
 
@@ -1422,6 +1484,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_deleted_recipient_batch")
 
     op.drop_table("deleted_recipient")
+    op.drop_table("connection_lease")
     op.drop_table("blob_chunk")
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_token_operator_id"))
@@ -1435,6 +1498,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_webhook_outbox_due_at"))
 
     op.drop_table("webhook_outbox")
+    op.drop_table("ticket_trouble")
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_suppression_recipient_table_id"))
         batch_op.drop_index("ix_suppression_lookup")
