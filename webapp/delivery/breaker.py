@@ -17,7 +17,7 @@ from webapp.campaigns.states import Status
 from webapp.core.db import db, db_now
 from webapp.delivery.liveness import database_time
 from webapp.delivery.outcomes import Verdict
-from webapp.delivery.plans import closed_breaker
+from webapp.senders.choosing import closed_breaker
 from webapp.senders.models import Sender
 from webapp.senders.replies import FailureClass
 

@@ -1,145 +1,213 @@
 """Limits: how many more messages may leave now, over all workers and restarts.
 
-Each window of time (this second, minute, hour, day) of a sender has a row that counts
-what was marked in it. It is locked, asked and raised in the mark's own transaction, so
-a crash may waste some of the allowance and never exceeds it. Windows are those of the
-clock, in UTC.
+Each window of time of a sender (this second, hour, day), of a campaign's pace and of a
+recipient domain has a row that counts what was marked in it. The rows are locked, asked
+and raised in the mark's own transaction, always in the same order; so a crash may waste
+some of the allowance and never exceeds it.
+
+A message to a domain that is at its limit is not held in a worker: it is given the time
+at which the domain's window ends, and so are more of its kind that are due. Others are
+found past them, and nobody looks at them before.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import cast
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.campaigns.models import Campaign
-from webapp.core.db import db, db_now, reading
+from webapp.campaigns.models import Message
+from webapp.campaigns.states import WAITING
+from webapp.composing.addresses import address_key
+from webapp.core.db import db, reading
 from webapp.delivery.liveness import database_time
-from webapp.delivery.models import LimitUse
 from webapp.delivery.plans import Plan
-from webapp.senders.models import Sender
+from webapp.delivery.preparing import Prepared, of_plan
+from webapp.senders.allowance import (
+    USE,
+    Window,
+    domain_windows,
+    throttle_window,
+    windows_of,
+)
 
-USE = cast(sa.Table, LimitUse.__table__)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time in which only so many messages may be marked."""
-
-    name: str
-    most: int
-    until: datetime
+# How many more messages to a domain at its limit are put off at once.
+PUT_OFF = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many may be marked now, and where there are fewer, when there are more."""
+    """What may be marked now.
 
-    count: int
-    windows: tuple[Window, ...] = ()
+    Attributes
+    ----------
+    granted
+        These may.
+    left
+        These have to wait for a window of the sender or the campaign …
+    wait
+        … for so many seconds.
+    held
+        These go to a domain at its limit, which ends then.
+    windows
+        That count what is marked.
+    """
+
+    granted: tuple[Prepared, ...] = ()
+    left: tuple[Prepared, ...] = ()
     wait: float = 0.0
+    held: tuple[tuple[Prepared, Window], ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
-def windows_of(plan: Plan, at: datetime) -> tuple[Window, ...]:
-    """Return the windows that bind a plan at an instant, shortest first."""
+@dataclass
+class _Room:
+    """What is left of windows, while rows are granted one by one."""
+
+    left: dict[Window, int]
+    shared: list[Window] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shared = [one for one in self.left if not one.domain]
+
+    def has_shared(self) -> bool:
+        return all(self.left[one] > 0 for one in self.shared)
+
+    def closed_to(self, domains: frozenset[str]) -> Window | None:
+        """Return the window of these domains that is full, longest first."""
+        found = [w for w, n in self.left.items() if w.domain in domains and n <= 0]
+        return max(found, key=lambda one: one.until, default=None)
+
+    def take(self, domains: frozenset[str]) -> None:
+        for one in self.left:
+            if not one.domain or one.domain in domains:
+                self.left[one] -= 1
+
+
+def ask(plan: Plan, wanted: Sequence[Prepared], at: datetime) -> Allowance:
+    """Lock the windows of a plan, and say which of those wanted may be marked."""
     sender = plan.sender
-    spans = [
-        ("second", sender.per_second, 1),
-        (f"minute-{plan.campaign_id}", plan.per_minute, 60),
-        ("hour", sender.per_hour, 3600),
-        ("day", sender.per_day, 86400),
+    of_row = {row.id: domains_of(plan, row) for row in wanted}
+    windows = windows_of(sender, at)
+    if plan.per_minute and plan.campaign_id is not None:
+        windows.append(throttle_window(plan.campaign_id, plan.per_minute, at))
+    windows += domain_windows(sender, {d for some in of_row.values() for d in some}, at)
+    if not windows or not wanted:
+        return Allowance(granted=tuple(wanted))
+    windows.sort()
+    used = _lock(sender.id, windows)
+    room = _Room({one: one.most - used[one.key] for one in windows})
+    granted, left, held = [], [], []
+    for row in wanted:
+        full = room.closed_to(of_row[row.id])
+        if full is not None:
+            held.append((row, full))
+        elif room.has_shared():
+            room.take(of_row[row.id])
+            granted.append(row)
+        else:
+            left.append(row)
+    waits = [
+        (one.until - at).total_seconds() for one in room.shared if room.left[one] <= 0
     ]
-    return tuple(
-        _window(kind, most, seconds, at) for kind, most, seconds in spans if most > 0
+    return Allowance(
+        granted=tuple(granted),
+        left=tuple(left),
+        wait=max(waits, default=0.0) if left else 0.0,
+        held=tuple(held),
+        windows=tuple(windows),
     )
 
 
-def _window(kind: str, most: int, seconds: int, at: datetime) -> Window:
-    """Return the window of the clock in which an instant lies.
-
-    Examples
-    --------
-    >>> at = datetime(2026, 11, 22, 7, 30, 12, 500000, UTC)
-    >>> _window("hour", 9, 3600, at).until.isoformat()
-    '2026-11-22T08:00:00+00:00'
-    """
-    number = math.floor(at.timestamp() / seconds)
-    until = datetime.fromtimestamp((number + 1) * seconds, UTC)
-    return Window(f"{kind}:{number}", most, until)
+def domains_of(plan: Plan, row: Prepared) -> frozenset[str]:
+    """Return the domains that a message goes to, where they have limits."""
+    if not plan.sender.per_domain:
+        return frozenset()
+    return frozenset(address_key(addr).rpartition("@")[2] for addr in row.targets)
 
 
-def ask(plan: Plan, wanted: int, at: datetime) -> Allowance:
-    """Lock the windows of a plan, and say how many of those wanted may be marked."""
-    allowed, wait = wanted, 0.0
-    windows = windows_of(plan, at)
-    for window in windows:
-        left = max(0, window.most - _used(plan.sender.id, window))
-        if left < allowed:
-            allowed = left
-            wait = max(wait, (window.until - at).total_seconds())
-    return Allowance(allowed, windows, wait)
-
-
-def _used(sender_id: int, window: Window) -> int:
+def _lock(sender_id: int, windows: Sequence[Window]) -> dict[tuple[str, str], int]:
+    """Make sure that the windows have rows, lock them, and return what they say."""
     connection = db.session.connection()
     is_sqlite = connection.dialect.name == "sqlite"
     insert = sqlite.insert(USE) if is_sqlite else postgresql.insert(USE)
-    fresh = {
-        "sender_id": sender_id,
-        "window": window.name,
-        "domain": "",
-        "used": 0,
-        "until": window.until,
-    }
-    connection.execute(insert.values(**fresh).on_conflict_do_nothing())
-    query = sa.select(USE.c.used).where(_is(sender_id, window)).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    fresh = [
+        {
+            "sender_id": sender_id,
+            "window": one.name,
+            "domain": one.domain,
+            "used": 0,
+            "until": one.until,
+        }
+        for one in windows
+    ]
+    connection.execute(insert.on_conflict_do_nothing(), fresh)
+    keys = [one.key for one in windows]
+    query = (
+        sa.select(USE.c.window, USE.c.domain, USE.c.used)
+        .where(
+            USE.c.sender_id == sender_id,
+            sa.tuple_(USE.c.window, USE.c.domain).in_(keys),
+        )
+        .order_by(USE.c.domain, USE.c.window)
+        .with_for_update()
+    )
+    return {(row.window, row.domain): row.used for row in connection.execute(query)}
 
 
-def take(plan: Plan, windows: Sequence[Window], count: int) -> None:
+def take(plan: Plan, asked: Allowance, won: set[int]) -> None:
     """Count what was marked."""
-    for window in windows if count else ():
+    rows = [domains_of(plan, row) for row in asked.granted if row.id in won]
+    raised = [
+        {
+            "of_window": one.name,
+            "of_domain": one.domain,
+            "more": sum(not one.domain or one.domain in domains for domains in rows),
+        }
+        for one in asked.windows
+    ]
+    raised = [one for one in raised if one["more"]]
+    if raised:
         db.session.connection().execute(
             sa.update(USE)
-            .where(_is(plan.sender.id, window))
-            .values(used=USE.c.used + count)
+            .where(
+                USE.c.sender_id == plan.sender.id,
+                USE.c.window == sa.bindparam("of_window"),
+                USE.c.domain == sa.bindparam("of_domain"),
+            )
+            .values(used=USE.c.used + sa.bindparam("more")),
+            raised,
         )
 
 
-def _is(sender_id: int, window: Window) -> "sa.ColumnElement[bool]":
-    return sa.and_(
-        USE.c.sender_id == sender_id,
-        USE.c.window == window.name,
-        USE.c.domain == "",
-    )
-
-
-def has_allowance(*, of_campaign: bool) -> "sa.ColumnElement[bool]":
-    """Return the condition that a sender (and campaign) of a query may send just now.
-
-    The window of a second is left out: a worker waits for it.
-    """
-    full = [
-        _is_full(USE.c.window.startswith("hour:"), Sender.per_hour),
-        _is_full(USE.c.window.startswith("day:"), Sender.per_day),
-    ]
-    if of_campaign:
-        own = sa.literal("minute-") + sa.cast(Campaign.id, sa.String) + ":%"
-        full.append(_is_full(USE.c.window.like(own), Campaign.throttle))
-    return ~sa.exists(
-        sa.select(sa.literal(1))
-        .where(USE.c.sender_id == Sender.id, USE.c.until > db_now(), sa.or_(*full))
-        .correlate_except(USE)
-    )
-
-
-def _is_full(
-    which: "sa.ColumnElement[bool]", most: "sa.SQLColumnExpression[int]"
-) -> "sa.ColumnElement[bool]":
-    return sa.and_(which, most > 0, USE.c.used >= most)
+def put_off(plan: Plan, asked: Allowance, at: datetime) -> None:
+    """Let what goes to domains at their limits be due when their windows end."""
+    for full in sorted({full for _row, full in asked.held}):
+        ids = [row.id for row, of_it in asked.held if of_it == full]
+        alike = (
+            sa.select(Message.id)
+            .where(
+                *of_plan(plan),
+                Message.status.in_(WAITING),
+                Message.due_at <= at,
+                Message.address_key.endswith("@" + full.domain, autoescape=True),
+            )
+            .order_by(Message.id)
+            .limit(PUT_OFF)
+            .with_for_update(skip_locked=True)
+        )
+        ids += db.session.scalars(alike)
+        db.session.execute(
+            sa.update(Message)
+            .where(
+                Message.id.in_(ids),
+                Message.status.in_(WAITING),
+                Message.due_at <= at,
+            )
+            .values(due_at=full.until)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def forget_old() -> None:

@@ -93,13 +93,13 @@ def exchange(
         is_open = _is_open(plan)
         record(settled, at, me.id)
         won: set[int] = set()
-        allowance = Allowance(len(prepared))
+        allowance = Allowance(tuple(prepared))
         if plan is not None and is_open:
             refuse(refused, at)
-            allowance = limits.ask(plan, len(prepared), at)
-            granted = prepared[: allowance.count]
-            won = _mark(plan, _Try(attempt, me.id, epoch, at), granted)
-            limits.take(plan, allowance.windows, len(won))
+            allowance = limits.ask(plan, prepared, at)
+            won = _mark(plan, _Try(attempt, me.id, epoch, at), allowance.granted)
+            limits.take(plan, allowance, won)
+            limits.put_off(plan, allowance, at)
     except SQLAlchemyError as error:
         db.session.rollback()
         log.warning("the database refused a mark: %s", type(error).__name__)
@@ -111,8 +111,7 @@ def exchange(
         log.warning("the answer to a commit was lost: %s", type(error).__name__)
         won, is_stored = _read_back(attempt, prepared, me)
     marked = tuple(Handed(one, attempt, epoch) for one in prepared if one.id in won)
-    left = tuple(prepared[allowance.count :])
-    return Exchanged(marked, is_open, is_stored, left, allowance.wait)
+    return Exchanged(marked, is_open, is_stored, allowance.left, allowance.wait)
 
 
 @dataclass(frozen=True, slots=True)

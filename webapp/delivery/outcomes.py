@@ -5,6 +5,7 @@ proof        status    due again                               costs a try
 ============ ========= ======================================= ============
 accepted     sent
 4xx          deferred  1, 5, 15, 60, 180 minutes, with jitter  yes
+                       (a setting of the sender)
 lost         deferred  a minute                                no
 unwell       deferred  when the sender's breaker closes        no
 not tried    deferred  at once                                 no
@@ -55,6 +56,8 @@ class Standing:
         What became of recipients in earlier tries.
     primary
         The recipients whose outcome is the message's own: those in ``To``.
+    retry_after
+        The pauses after a 4xx, in seconds; the last one stays.
     """
 
     tries: int
@@ -62,6 +65,7 @@ class Standing:
     lifetime: timedelta
     primary: frozenset[str]
     settled: Mapping[str, Status] = field(default_factory=dict)
+    retry_after: tuple[int, ...] = RETRY_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +123,19 @@ def verdict(outcome: Outcome, standing: Standing, chance: float = 0.5) -> Verdic
     alone = _given_up(STATUS_OF[outcome.kind], gives_up)
     status = _together({**standing.settled, **now_settled}, standing.primary, alone)
     decisive = _decisive(outcome, now_settled, status, standing.primary)
-    failure = None
+    failure, reason = None, ""
     if status in {Status.DEFERRED, Status.FAILED}:
         trouble = outcome.trouble if outcome.kind is Kind.UNWELL else None
         failure = classify(decisive.code, decisive.enhanced, decisive.reply, trouble)
+        reason = failure.words
         if decisive.code is None and outcome.kind is Kind.REFUSED:
-            failure = FAILURES[FailureClass.CONTENT]
+            failure, reason = FAILURES[FailureClass.CONTENT], decisive.reply[:500]
     return Verdict(
         status=status,
         tries=tries,
-        delay=_delay(outcome, tries, chance),
+        delay=_delay(outcome, standing, tries, chance),
         reason_class=failure.failure_class.value if failure else "",
-        reason=failure.words if failure else "",
+        reason=reason,
         code=decisive.code,
         reply=decisive.reply[:REPLY_LENGTH],
         outcome=outcome.kind.value,
@@ -185,10 +190,10 @@ def _decisive(
     return next(iter(first or same), outcome)
 
 
-def _delay(outcome: Outcome, tries: int, chance: float) -> float:
+def _delay(outcome: Outcome, standing: Standing, tries: int, chance: float) -> float:
     """Return the seconds until a deferred message is due again."""
     if outcome.kind is Kind.UNWELL:
         return 0.0
-    steps = RETRY_AFTER if outcome.code is not None else (LOST_AFTER,)
+    steps = standing.retry_after if outcome.code is not None else (LOST_AFTER,)
     step = steps[min(max(tries, 1), len(steps)) - 1]
     return step * (1 + JITTER * (2 * chance - 1))

@@ -11,7 +11,9 @@ from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import State
 from webapp.composing.addresses import address_key
 from webapp.composing.letter import Address
-from webapp.core.db import db, db_now, reading
+from webapp.core.db import db, reading
+from webapp.delivery.outcomes import RETRY_AFTER
+from webapp.senders.choosing import choose
 from webapp.senders.models import Sender, TransportKind
 from webapp.suppressions.conditions import suppressed
 
@@ -28,6 +30,8 @@ class Plan:
         Detached from the database: threads read it.
     generation
         Of the ticket; spreads the workers over a large campaign.
+    own_id
+        The sender that was chosen; `sender` stands in for it where they differ.
     per_minute
         How many messages of the campaign may leave in a minute; 0 means any number.
     probing
@@ -41,12 +45,28 @@ class Plan:
     lifetime: timedelta
     generation: int
     probing: bool
+    own_id: int
     per_minute: int = 0
 
     @property
     def is_dry_run(self) -> bool:
         """Whether nothing leaves."""
         return self.sender.kind is TransportKind.DRY_RUN
+
+    @property
+    def retry_after(self) -> tuple[int, ...]:
+        """The pauses after a 4xx, in seconds."""
+        return tuple(60 * one for one in self.sender.retry_minutes) or RETRY_AFTER
+
+    def by_sender(self, stationery: Stationery) -> Stationery:
+        """Return stationery as the sender that is used puts it into the envelope.
+
+        From stays: the recipients are written to by whom they know. Bounces come back
+        to the address of the sender that is used, if it has one.
+        """
+        if self.sender.id == self.own_id or not self.sender.bounce_address:
+            return stationery
+        return replace(stationery, bounce_address=self.sender.bounce_address)
 
 
 def of_campaign(campaign_id: int, generation: int) -> Plan | None:
@@ -62,9 +82,10 @@ def _of_campaign(campaign_id: int, generation: int) -> Plan | None:
     campaign = db.session.get(Campaign, campaign_id, populate_existing=True)
     if campaign is None or campaign.state is not State.SENDING:
         return None
-    sender = _usable(campaign.sender_id)
-    if sender is None:
+    choice = choose(campaign.sender_id)
+    if choice is None or choice.used is None:
         return None
+    sender = choice.used
     stationery = letters.stationery_of(campaign)
     table_id = campaign.recipient_table_id
     stationery = replace(
@@ -72,38 +93,44 @@ def _of_campaign(campaign_id: int, generation: int) -> Plan | None:
         cc=allowed(stationery.cc, table_id),
         bcc=allowed(stationery.bcc, table_id),
     )
-    lifetime = campaign.sender_snapshot.get("queue_lifetime", sender.queue_lifetime)
-    return Plan(
+    kept = campaign.sender_snapshot.get("queue_lifetime", choice.own.queue_lifetime)
+    plan = Plan(
         campaign_id=campaign_id,
         table_id=table_id,
         sender=_detached(sender),
-        stationery=stationery,
-        lifetime=timedelta(seconds=lifetime),
+        stationery=None,
+        lifetime=timedelta(seconds=kept),
         generation=generation,
         probing=sender.breaker_failures > 0,
+        own_id=choice.own.id,
         per_minute=campaign.throttle,
     )
+    return replace(plan, stationery=plan.by_sender(stationery))
 
 
 def of_sender(sender_id: int) -> Plan | None:
     """Return the plan of a sender's transactional messages."""
     with reading():
         try:
-            sender = _usable(sender_id)
-            return None if sender is None else _single(_detached(sender))
+            choice = choose(sender_id)
+            if choice is None or choice.used is None:
+                return None
+            lifetime = choice.own.queue_lifetime
+            return _single(_detached(choice.used), sender_id, lifetime)
         finally:
             db.session.rollback()
 
 
-def _single(sender: Sender) -> Plan:
+def _single(sender: Sender, own_id: int, lifetime: int) -> Plan:
     return Plan(
         campaign_id=None,
         table_id=None,
         sender=sender,
         stationery=None,
-        lifetime=timedelta(seconds=sender.queue_lifetime),
+        lifetime=timedelta(seconds=lifetime),
         generation=0,
         probing=sender.breaker_failures > 0,
+        own_id=own_id,
     )
 
 
@@ -120,21 +147,6 @@ def allowed(
             )
         )
     )
-
-
-def _usable(sender_id: int | None) -> Sender | None:
-    """Return the sender, unless nobody asks it just now."""
-    found: Sender | None = db.session.scalar(
-        sa.select(Sender)
-        .where(Sender.id == sender_id, closed_breaker())
-        .execution_options(populate_existing=True)
-    )
-    return found
-
-
-def closed_breaker() -> "sa.ColumnElement[bool]":
-    """Return the condition that a sender may be asked."""
-    return sa.or_(Sender.breaker_until.is_(None), Sender.breaker_until <= db_now())
 
 
 def _detached(sender: Sender) -> Sender:

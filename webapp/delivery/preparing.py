@@ -105,9 +105,10 @@ def prepare(plan: Plan, pool: RenderPool) -> Iterator[list[Ready]]:
             yield _chunk(plan, pool, rows)
 
 
-def _of_plan(plan: Plan) -> "tuple[sa.ColumnElement[bool], ...]":
+def of_plan(plan: Plan) -> "tuple[sa.ColumnElement[bool], ...]":
+    """Return the condition that a message belongs to a plan."""
     if plan.campaign_id is None:
-        return (Message.campaign_id.is_(None), Message.sender_id == plan.sender.id)
+        return (Message.campaign_id.is_(None), Message.sender_id == plan.own_id)
     return (Message.campaign_id == plan.campaign_id,)
 
 
@@ -117,7 +118,7 @@ def _start(plan: Plan) -> int:
         ends = sa.select(
             sa.func.coalesce(sa.func.min(Message.id), 0),
             sa.func.coalesce(sa.func.max(Message.id), 0),
-        ).where(*_of_plan(plan), Message.status == Status.PENDING)
+        ).where(*of_plan(plan), Message.status == Status.PENDING)
         low, high = db.session.execute(ends).one()
         db.session.rollback()
     if high - low < TICKET_ROWS:
@@ -131,7 +132,7 @@ def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Any]:
     query = (
         sa.select(*_COLUMNS)
         .where(
-            *_of_plan(plan),
+            *of_plan(plan),
             Message.status.in_(WAITING),
             Message.due_at <= db_now(),
             Message.id > last,
@@ -195,8 +196,8 @@ def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
     """
     try:
         bodies = _without_suppressed(row.bodies or {})
-        single = Message(bodies=bodies, sender_id=plan.sender.id)
-        return bodies, letters.stationery_of_single(single)
+        single = Message(bodies=bodies, sender_id=plan.own_id)
+        return bodies, plan.by_sender(letters.stationery_of_single(single))
     except AddressError:
         return row.bodies, None
     finally:
@@ -281,6 +282,7 @@ def _ready(
             settled={
                 addr: status for addr, status in known.items() if addr not in targets
             },
+            retry_after=plan.retry_after,
         ),
         kinds=kinds,
     )

@@ -4,6 +4,8 @@ The generation in a ticket's id makes it new: the queue refuses an id of which a
 still lies there, running, failed or left behind by a worker that was killed.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from webapp.campaigns import moves
@@ -13,9 +15,8 @@ from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
 from webapp.core.queue import Lane
-from webapp.delivery.limits import has_allowance
-from webapp.delivery.plans import closed_breaker
-from webapp.senders.models import Sender
+from webapp.senders.allowance import full, throttle_window, uses_of
+from webapp.senders.choosing import choose
 
 TRANSACTIONAL = 0
 ID = "ticket-{campaign_id}-{generation}"
@@ -39,7 +40,7 @@ def issue(campaign_id: int, rows: int = 1) -> None:
 def due_campaigns() -> list[int]:
     """Return the campaigns of which rows are due and may go; 0 for single messages."""
     with reading():
-        found = [*db.session.scalars(_due())]
+        found = [one.id for one in db.session.execute(_due()) if _may_go(one)]
         db.session.rollback()
     if due_senders():
         found.append(TRANSACTIONAL)
@@ -49,12 +50,13 @@ def due_campaigns() -> list[int]:
 def is_due(campaign_id: int) -> bool:
     """Whether rows of a campaign are due and may go."""
     with reading():
-        found = db.session.scalar(_due().where(Campaign.id == campaign_id))
+        found = db.session.execute(_due().where(Campaign.id == campaign_id)).first()
+        is_so = found is not None and _may_go(found)
         db.session.rollback()
-    return found is not None
+    return is_so
 
 
-def _due() -> "sa.Select[int]":
+def _due() -> "sa.Select[int, int | None, int]":
     is_due = (
         sa.select(Message.id)
         .where(
@@ -64,36 +66,39 @@ def _due() -> "sa.Select[int]":
         )
         .exists()
     )
-    return (
-        sa.select(Campaign.id)
-        .join(Sender, Sender.id == Campaign.sender_id)
-        .where(
-            Campaign.state == State.SENDING,
-            closed_breaker(),
-            has_allowance(of_campaign=True),
-            is_due,
-        )
+    return sa.select(Campaign.id, Campaign.sender_id, Campaign.throttle).where(
+        Campaign.state == State.SENDING, is_due
     )
+
+
+def _may_go(campaign: Any) -> bool:
+    """Whether somebody sends for a campaign now, and its own pace lets more go."""
+    choice = choose(campaign.sender_id)
+    if choice is None or choice.used is None:
+        return False
+    if not campaign.throttle:
+        return True
+    pace = throttle_window(campaign.id, campaign.throttle, choice.at)
+    return not full([pace], uses_of([choice.used.id], choice.at)[choice.used.id])
 
 
 def due_senders() -> list[int]:
     """Return the senders of which transactional messages are due and may go."""
     query = (
-        sa.select(Sender.id)
-        .join(Message, Message.sender_id == Sender.id)
+        sa.select(Message.sender_id)
         .where(
             Message.campaign_id.is_(None),
             Message.status.in_(WAITING),
             Message.due_at <= db_now(),
-            closed_breaker(),
-            has_allowance(of_campaign=False),
         )
         .distinct()
     )
     with reading():
-        found = list(db.session.scalars(query))
+        found = [one for one in db.session.scalars(query).all() if one is not None]
+        choices = [(one, choose(one)) for one in found]
+        may_go = [one for one, choice in choices if choice and choice.used]
         db.session.rollback()
-    return found
+    return may_go
 
 
 def is_waiting(campaign_id: int) -> bool:
