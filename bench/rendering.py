@@ -1,4 +1,4 @@
-"""What rendering costs a row: in this process, and through the limited child.
+"""What rendering costs a row: in this process, through the limited child, by segments.
 
 Run it: ``python -m bench.rendering [rows]``. Machines differ; compare the lines.
 """
@@ -50,7 +50,8 @@ def main() -> None:
             here = _median(partial(_here, engine, source, rows))
             child = _median(partial(pool.render_many, source, rows, BASE))
             print(  # noqa: T201 - that is what a benchmark is for
-                f"{name:13} here {here / count:6.1f} µs, child {child / count:6.1f} µs"
+                f"{name:13} sandbox here {here / count:6.1f} µs, "
+                f"pool {child / count:6.1f} µs"
             )
 
 

@@ -6,7 +6,7 @@ person wrote; it holds the limits on time and memory. An engine is for one threa
 Measured (2 cores, shared): see ``bench/rendering.py``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -24,10 +24,12 @@ from webapp.message_templates.bodies import (
 from webapp.message_templates.links import build_url
 from webapp.message_templates.reading import SourceError, allow, parse
 from webapp.message_templates.sandbox import EmptyCell, MissingValue, Piece, Sandbox
+from webapp.message_templates.segments import Segments, numbered, slots_of
 from webapp.message_templates.skeleton import (
     Address,
     Places,
     Skeleton,
+    place,
     take_addresses,
     without_inner,
 )
@@ -121,6 +123,23 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a library stumbled over this HTML
             return RenderFailure(_words(error), None, None, "html")
 
+    def segments(self, source: Source) -> Segments | None:
+        """Return a message template as segments, if it has no logic."""
+        try:
+            program = self._program(source)
+            if isinstance(program, RenderFailure):
+                return None
+            read = {
+                part: slots_of(parse(without_inner(text)))
+                for part, text in source.parts()
+            }
+            slots, parts = numbered({k: v for k, v in read.items() if v is not None})
+            if len(parts) < len(read):
+                return None
+            return Segments(slots, *program.cut(parts))
+        except Exception:  # noqa: BLE001 - then each row says in words what is wrong
+            return None
+
     def _program(self, source: Source) -> "_Program | RenderFailure":
         program = self._programs.get(source)
         if program is None:
@@ -201,6 +220,21 @@ class _Program:
                 raise _failure(TooLarge(), part, None)
         return Rendered(subject, text, html, self._with_built(links))
 
+    def cut(
+        self, parts: Mapping[str, Sequence[str | int]]
+    ) -> tuple[dict[str, list[str | int | tuple[int]]], tuple[Address, ...]]:
+        """Return all parts as pieces, and the addresses in the HTML."""
+        found: dict[str, list[str | int | tuple[int]]] = {}
+        for part in {"subject", "text"}.intersection(parts):
+            found[part] = [*parts[part]]
+        if "html" not in parts:
+            return found, ()
+        body = self._body(
+            _with_places(parts.get("preview_text", ())), _with_places(parts["html"])
+        )
+        found["html"], found["html_text"] = body.html.pieces(), body.text.pieces()
+        return found, body.addresses
+
     def _body(self, preview: str, marked: str) -> _Body:
         key = (preview, marked)
         if key in self._bodies:
@@ -226,6 +260,11 @@ class _Program:
             for link in links
         ]
         return tuple(shown + [Link(old, new, "link") for new, old in built.items()])
+
+
+def _with_places(pieces: Sequence[str | int]) -> str:
+    """Return pieces as one text, with the place of a value for each number."""
+    return "".join(one if isinstance(one, str) else place(one) for one in pieces)
 
 
 def _context(values: Mapping[str, object]) -> dict[str, object]:

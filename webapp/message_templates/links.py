@@ -26,7 +26,17 @@ _IGNORED_BY_BROWSERS = re.compile(r"[\t\r\n]")
 _UNSAFE = re.compile(r'[\x00-\x20"<>`\\^{|}]')
 
 
-@lru_cache(maxsize=4096)
+# Addresses of these characters are what they will be; those with more are looked at.
+_PLAIN = re.compile(
+    r"https?://([a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?)(?::[0-9]{1,5})?"
+    r"(?:/[!$%&'()*+,./0-9:;=?@A-Z_a-z~\-]*)?"
+)
+_PLAIN_PATH = re.compile(
+    r"/(?:(?:[0-9A-Z_a-z~\-][%0-9A-Z_a-z~.\-]*/)*[0-9A-Z_a-z~\-][%0-9A-Z_a-z~.\-]*)?"
+    r"(?:\?[!$%&'()*+,./0-9:;=?@A-Z_a-z~\-]+)?"
+)
+
+
 def resolve(raw: str, base: str | None, kind: str = "link") -> tuple[str, str | None]:
     r"""Return the absolute form of an address, and the key of its problem or None.
 
@@ -54,6 +64,34 @@ def resolve(raw: str, base: str | None, kind: str = "link") -> tuple[str, str | 
     >>> resolve("/winter", None)
     ('/winter', 'no_base')
     """
+    found = _PLAIN.fullmatch(raw)
+    if found:
+        return raw, _problem_of_host(found[1])
+    if base is not None and _PLAIN_PATH.fullmatch(raw):
+        root = _root(base)
+        if root is not None:
+            return root[0] + raw, root[1]
+    return looked_at(raw, base, kind)
+
+
+@lru_cache(maxsize=256)
+def _problem_of_host(host: str) -> str | None:
+    return "private" if is_private(host) else None
+
+
+@lru_cache(maxsize=64)
+def _root(base: str) -> tuple[str, str | None] | None:
+    """Return scheme and host of a plain base, and the problem with that host."""
+    found = _PLAIN.fullmatch(base)
+    if found is None:
+        return None
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}", _problem_of_host(found[1])
+
+
+@lru_cache(maxsize=4096)
+def looked_at(raw: str, base: str | None, kind: str) -> tuple[str, str | None]:
+    """Return what `resolve` does, of an address that may hold anything."""
     address = _IGNORED_BY_BROWSERS.sub("", raw).strip("".join(map(chr, range(33))))
     if not address or address.startswith("#"):
         return address, None

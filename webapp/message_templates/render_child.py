@@ -2,7 +2,8 @@
 
 It gets no environment, no open file but its pipes, and may write no file. It ends when
 its input ends. A request is ``["render", source, base, rows, careful]``; each row is
-answered by one frame. ``["check", source, base, columns, True]`` is answered by one.
+answered by one frame. ``["check", source, base, columns, True]`` is answered by one,
+and so is ``["segments", source, None, None, True]``: ``null`` where there is logic.
 Unless *careful*, answers go out in batches: faster, but when the process is killed it
 is open which row it was, and the parent asks again carefully.
 """
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 
 from webapp.message_templates.engine import Engine
 from webapp.message_templates.lint import check_source
+from webapp.message_templates.segments import packed_segments
 from webapp.message_templates.source import Source
 from webapp.message_templates.wire import (
     MAX_FRAME,
@@ -77,6 +79,11 @@ def answer(engine: Engine, asked: Any, seconds: int, sink: BinaryIO) -> None:
         allow_seconds(seconds)
         found = check_source(source, rest, base)
         sink.write(frame([packed_finding(finding) for finding in found]))
+        return
+    if kind == "segments":
+        allow_seconds(seconds)
+        read = engine.segments(source)
+        sink.write(frame(packed_segments(read) if read else None))
         return
     waiting = bytearray()
     sent = monotonic()

@@ -5,6 +5,9 @@ a C function in the middle. So rendering happens in processes of its own, limite
 the kernel in processor time and memory and by this module in wall time. The one row
 that made its child die fails, in words; the others go on in a new child.
 
+A message template without logic is asked of the child once, as segments with places
+for values; then its rows are filled in here (`webapp.message_templates.segments`).
+
 The children are started from nothing (not forked), so a pool may be used from any
 thread; a pool carried into a forked process forgets the children of its parent.
 """
@@ -29,6 +32,7 @@ from webapp.core.errors import Unavailable
 from webapp.message_templates.findings import Finding, Severity
 from webapp.message_templates.limits import Limits
 from webapp.message_templates.reading import undeclared
+from webapp.message_templates.segments import Segments, unpacked_segments
 from webapp.message_templates.source import Link, Rendered, RenderFailure, Source
 from webapp.message_templates.wire import (
     frame,
@@ -63,6 +67,7 @@ _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _CHUNK = 500
 _FEW = 20
 _READ = 256 * 1024
+_MAX_KEPT = 32
 _GIVEN_UP = "Not tried: too many rows before it had to be stopped"
 
 
@@ -187,6 +192,7 @@ class RenderPool:
     def _forget(self) -> None:
         self._free = threading.BoundedSemaphore(self._size)
         self._idle: list[_Child] = []
+        self._read: dict[Source, Segments | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -230,6 +236,31 @@ class RenderPool:
         Unavailable
             When all processes stay busy.
         """
+        segments = self._segments(source) if len(rows) > _FEW else None
+        if segments is None:
+            return self._render_in_child(source, rows, base_url)
+        made = [segments.fill(row, base_url) for row in rows]
+        left = [row for row, one in zip(rows, made, strict=True) if one is None]
+        rest = iter(self._render_in_child(source, left, base_url))
+        return [next(rest) if one is None else one for one in made]
+
+    def _segments(self, source: Source) -> Segments | None:
+        """Return a message template as segments, asked of the child once."""
+        if source not in self._read:
+            if len(self._read) >= _MAX_KEPT:
+                self._read.clear()
+            request = frame(["segments", astuple(source), None, None, True])
+            try:
+                with self._borrowed() as child:
+                    (answer,) = child.answers(request, 1)
+                    self._read[source] = unpacked_segments(answer) if answer else None
+            except (_ChildLost, ValueError):
+                self._read[source] = None
+        return self._read[source]
+
+    def _render_in_child(
+        self, source: Source, rows: Sequence[Row], base_url: str | None
+    ) -> list[Result]:
         results: list[Result] = []
         kills, suspect = 0, -1
         careful = len(rows) <= _FEW

@@ -57,9 +57,14 @@ class Places:
         A value that was made from the output of a macro may hold places itself.
         """
         if _MARK in value:
-            value = _VALUE.sub(lambda place: self.values[int(place[1])], value)
+            value = _VALUE.sub(lambda found: self.values[int(found[1])], value)
         self.values.append(value)
-        return f"\ufdd0{len(self.values) - 1}\ufdd1"
+        return place(len(self.values) - 1)
+
+
+def place(number: int) -> str:
+    """Return the place of a value."""
+    return f"\ufdd0{number}\ufdd1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +215,20 @@ class Skeleton:
         self._literals: list[str] = []
         self._places: list[tuple[bool, int]] = []
         at = 0
-        for place in _PLACE.finditer(text):
-            self._literals.append(without_inner(text[at : place.start()]))
-            self._places.append((place[1] == _ADDRESS, int(place[2])))
-            at = place.end()
+        for found in _PLACE.finditer(text):
+            self._literals.append(without_inner(text[at : found.start()]))
+            self._places.append((found[1] == _ADDRESS, int(found[2])))
+            at = found.end()
         self._last = without_inner(text[at:])
+
+    def pieces(self) -> list[str | int | tuple[int]]:
+        """Return literals, numbers of values, and numbers of addresses in brackets."""
+        found: list[str | int | tuple[int]] = []
+        for literal, (is_address, number) in zip(
+            self._literals, self._places, strict=True
+        ):
+            found += (literal, (number,) if is_address else number)
+        return [*found, self._last]
 
     def fill(self, values: Sequence[str], addresses: Sequence[str]) -> str:
         """Return the text with the values and addresses of one row in their places."""
