@@ -18,8 +18,9 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 import config
-from webapp.campaigns import launching, live
+from webapp.campaigns import launching, live, timing
 from webapp.campaigns import service as campaigns
+from webapp.campaigns.timing_forms import WhenForm
 from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -188,9 +189,23 @@ def token_create(email: str, name: str, scopes: tuple[str, ...], days: int) -> N
     help="How many recipients you expect; another number is refused.",
 )
 @click.option("--hold", type=click.IntRange(0, launching.LONGEST_HOLD), default=0)
-def campaign_launch(campaign_id: int, expect: int, hold: int) -> None:
-    """Launch a campaign whose check is through."""
-    campaign = launching.launch(campaign_id, expect, hold)
+@click.option("--at", help="When, as 2026-11-23T08:00; else now.")
+@click.option("--time-zone", help="Whose clock --at means, such as Europe/Lisbon.")
+def campaign_launch(
+    campaign_id: int, expect: int, hold: int, at: str | None, time_zone: str | None
+) -> None:
+    """Launch a campaign whose check is through, now or at a time."""
+    form = WhenForm(data={"scheduled_at": at, "time_zone": time_zone})
+    form.check()
+    given = {name: value for name, value in form.values().items() if form[name].data}
+    campaign = launching.launch(campaign_id, expect, hold, given)
+    moment = timing.moment_of(campaign)
+    if moment is not None:
+        click.echo(
+            f"“{campaign.name}” is scheduled: {expect} recipients on {moment.words}."
+            f" {moment.remark}".rstrip()
+        )
+        return
     click.echo(f"“{campaign.name}” is {campaign.state}: {expect} recipients.")
 
 

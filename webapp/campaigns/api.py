@@ -12,6 +12,7 @@ from webapp.campaigns import (
     leaving_out,
     live,
     messages,
+    schedules,
     service,
     steering,
     testing,
@@ -43,6 +44,8 @@ from webapp.campaigns.presenting import (
     whole_message_json,
 )
 from webapp.campaigns.states import State, Status
+from webapp.campaigns.timing import TIMING
+from webapp.campaigns.timing_forms import ScheduleForm
 from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.http import page_of
@@ -157,9 +160,37 @@ def test(campaign_id: int) -> ResponseReturnValue:
 @operation(body=LaunchForm, answer=CAMPAIGN, status=202)
 @idempotent
 def launch(campaign_id: int) -> ResponseReturnValue:
-    """Launch a checked campaign; it begins to send when the hold time is over."""
+    """Launch a checked campaign, now or at a time.
+
+    It begins to send when the hold time is over. With `scheduled_at`, a wall time in
+    `time_zone`, it waits for that time, at most 30 days. What is not given stays as the
+    campaign has it; an empty `scheduled_at` sends now.
+    """
+    asked = forms.json_object()
     values = forms.from_json(LaunchForm).values()
-    return campaign_json(launching.launch(campaign_id, **values)), 202
+    given = {name: values[name] for name in TIMING if name in asked}
+    made = launching.launch(
+        campaign_id, values["expected_recipients"], values["hold_seconds"], given
+    )
+    return campaign_json(made), 202
+
+
+@bp.post("/campaigns/<int:campaign_id>/schedule")
+@requires(Scope.SEND)
+@operation(body=ScheduleForm, answer=CAMPAIGN)
+def reschedule(campaign_id: int) -> ResponseReturnValue:
+    """Give a scheduled campaign another time."""
+    values = forms.from_json(ScheduleForm).values()
+    return campaign_json(schedules.reschedule(campaign_id, **values))
+
+
+@bp.post("/campaigns/<int:campaign_id>/send-now")
+@requires(Scope.SEND)
+@operation(answer=CAMPAIGN)
+def send_now(campaign_id: int) -> ResponseReturnValue:
+    """Send a scheduled campaign now, after its hold time."""
+    schedules.send_now(campaign_id)
+    return campaign_json(service.get(campaign_id))
 
 
 @bp.post("/campaigns/<int:campaign_id>/stop")

@@ -28,6 +28,7 @@ from wtforms.widgets import TextInput
 
 from webapp.campaigns.launching import DEFAULT_HOLD, LONGEST_HOLD
 from webapp.campaigns.steering import Decision
+from webapp.campaigns.timing_forms import TimingForm
 from webapp.composing.addresses import (
     AddressError,
     parse_address,
@@ -132,7 +133,7 @@ class AttachmentForm(InlineForm):
     upload_id = StringField(_l("Upload"), [InputRequired(), Length(max=36)])
 
 
-class CampaignForm(PostForm):
+class CampaignForm(TimingForm):
     """A campaign until its launch."""
 
     name = StringField(
@@ -153,9 +154,6 @@ class CampaignForm(PostForm):
         FormField(AttachmentForm), _l("Attachments"), max_entries=20
     )
     base_url = StringField(_l("Base of relative links"), [Length(max=500)])
-    throttle = IntegerField(
-        _l("At most so many a minute"), [Optional(), NumberRange(0, 1_000_000)]
-    )
 
     def validate_reply_to(self, field: Field) -> None:
         """Refuse what is not one address."""
@@ -180,12 +178,11 @@ class CampaignForm(PostForm):
             found[name] = (found[name] or "").strip()
         for name in ("cc", "bcc"):
             found[name] = found[name] or []
-        found["throttle"] = found["throttle"] or 0
         return found
 
 
-class LaunchForm(PostForm):
-    """The confirmation of a launch."""
+class LaunchForm(TimingForm):
+    """The confirmation of a launch, now or at a time."""
 
     expected_recipients = NumberOfRecipientsField(
         _l("Type the number of recipients"),

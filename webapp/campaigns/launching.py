@@ -6,13 +6,13 @@ that was killed is continued from there: no recipient twice, none left out. Mess
 leave only when all rows are there, for marking asks for a campaign that is *sending*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import moves
+from webapp.campaigns import moves, timing
 from webapp.campaigns.audience import Person, audience_of, batches
 from webapp.campaigns.checking import changed_since
 from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
@@ -32,22 +32,31 @@ DEFAULT_HOLD = 15
 LONGEST_HOLD = 120
 STALLED = timedelta(seconds=20)
 CHECK_STALLED = timedelta(seconds=60)
+# The audience of a scheduled campaign is frozen when somebody schedules it.
+WRITING = (State.LAUNCHING, State.SCHEDULED)
 
 
 def launch(
-    campaign_id: int, expected_recipients: int, hold_seconds: int = DEFAULT_HOLD
+    campaign_id: int,
+    expected_recipients: int,
+    hold_seconds: int = DEFAULT_HOLD,
+    given: Mapping[str, Any] | None = None,
 ) -> Campaign:
-    """Freeze a checked campaign and begin its hold time.
+    """Freeze a checked campaign, and begin its hold time or wait for its time.
 
     Parameters
     ----------
     expected_recipients
         How many people the operator expects to write to.
+    given
+        What `timing.TIMING` names, where it is not as the campaign has it.
 
     Raises
     ------
     Refused
         If the check does not hold any more, or counts another number of recipients.
+    Invalid
+        If its time is over or too far ahead, or its send windows never open.
     """
     campaign = db.session.get(Campaign, campaign_id)
     if campaign is None or campaign.state != State.READY:
@@ -57,11 +66,13 @@ def launch(
     assert campaign.message_template is not None
     assert campaign.sender is not None
     at = now()
+    chosen = timing.chosen(campaign, given or {}, timing.database_time())
+    scheduled = chosen["scheduled_at"]
     moved = moves.move(
         campaign_id,
-        State.HOLDING,
+        State.SCHEDULED if scheduled else State.HOLDING,
         Campaign.version == campaign.version,
-        kind="launched",
+        kind="scheduled" if scheduled else "launched",
         words=_("%(n)s recipients", n=figure(expected_recipients)),
         message_template_version_id=campaign.message_template.versions[0].id,
         sender_snapshot=snapshot_of(campaign.sender),
@@ -69,21 +80,27 @@ def launch(
         total=campaign.check_result["rows"],
         launched_at=at,
         launched_by=moves.actor_name(),
-        hold_until=at + timedelta(seconds=hold_seconds),
+        hold_seconds=hold_seconds,
+        hold_until=None if scheduled else at + timedelta(seconds=hold_seconds),
+        asks_since=None,
         pause_reason="",
         stop_reason="",
+        **chosen,
     )
     if not moved:
         moves.refuse(campaign_id)
     audit.record(
-        "campaign.launched",
+        "campaign.scheduled" if scheduled else "campaign.launched",
         "campaign",
         campaign_id,
         campaign.name,
         recipients=expected_recipients,
+        at=f"{scheduled} {chosen['time_zone']}" if scheduled else "",
     )
     db.session.commit()
-    if hold_seconds == 0:
+    if scheduled:
+        wake(campaign_id)
+    elif hold_seconds == 0:
         begin(campaign_id)
     return db.session.get_one(Campaign, campaign_id)
 
@@ -112,6 +129,8 @@ def _ready_for(campaign: Campaign, expected: int) -> None:
 def stop(campaign_id: int) -> None:
     """Take a launch back in its hold time; nothing has left.
 
+    One that was scheduled keeps its frozen recipients, and asks what to do.
+
     Raises
     ------
     Refused
@@ -120,9 +139,18 @@ def stop(campaign_id: int) -> None:
     moved = moves.move(
         campaign_id,
         State.READY,
-        Campaign.state.in_((State.HOLDING, State.SCHEDULED)),
+        Campaign.state == State.HOLDING,
+        Campaign.scheduled_at == "",
         kind="stopped",
         launched_at=None,
+        hold_until=None,
+    ) or moves.move(
+        campaign_id,
+        State.SCHEDULED,
+        Campaign.state == State.HOLDING,
+        kind="stopped",
+        asks_since=now(),
+        stop_reason=_("It was stopped in its hold time."),
         hold_until=None,
     )
     if not moved:
@@ -134,10 +162,11 @@ def stop(campaign_id: int) -> None:
 def begin(campaign_id: int) -> bool:
     """End the hold time and start writing messages; owns its commit.
 
-    What was changed during the hold time takes the campaign back to *ready*.
+    What was changed during the hold time takes the campaign back to *ready*; that of a
+    scheduled one was frozen before, and changes nothing.
     """
     campaign = db.session.get_one(Campaign, campaign_id)
-    changed = changed_since(campaign)
+    changed = [] if campaign.scheduled_at else changed_since(campaign)
     if changed:
         words = _("Changed in the hold time: %(what)s.", what=", ".join(changed))
         back = {"launched_at": None, "hold_until": None, "stop_reason": words}
@@ -152,7 +181,6 @@ def begin(campaign_id: int) -> bool:
         State.LAUNCHING,
         Campaign.state == State.HOLDING,
         kind="preparing",
-        launched_through=0,
     )
     db.session.commit()
     if begun:
@@ -178,7 +206,11 @@ def launch_due() -> int:
     due = _ids(Campaign.state == State.HOLDING, Campaign.hold_until <= at)
     for campaign_id in due:
         begin(campaign_id)
-    cut = _ids(Campaign.state == State.LAUNCHING, Campaign.updated_at < at - STALLED)
+    cut = _ids(
+        Campaign.state.in_(WRITING),
+        sa.or_(Campaign.state == State.LAUNCHING, Campaign.prepared_at.is_(None)),
+        Campaign.updated_at < at - STALLED,
+    )
     for campaign_id in cut:
         wake(campaign_id)
     silent = _ids(
@@ -198,7 +230,7 @@ def _ids(*conditions: Any) -> Sequence[int]:
 
 
 def run(campaign_id: int) -> None:
-    """Write the messages of a campaign that is *launching*, then let it send."""
+    """Write the messages of a campaign, then let it send if its time has come."""
     while _write_batch(campaign_id):
         pass
 
@@ -206,7 +238,7 @@ def run(campaign_id: int) -> None:
 def _write_batch(campaign_id: int) -> bool:
     """Write the next rows in one transaction; false when there is nothing to do."""
     campaign = db.session.get(Campaign, campaign_id)
-    if campaign is None or campaign.state != State.LAUNCHING:
+    if campaign is None or campaign.state not in WRITING:
         db.session.rollback()
         return False
     table = campaign.recipient_table
@@ -235,7 +267,7 @@ def _take(campaign_id: int, through: int, last: int) -> bool:
         sa.update(Campaign)
         .where(
             Campaign.id == campaign_id,
-            Campaign.state == State.LAUNCHING,
+            Campaign.state.in_(WRITING),
             Campaign.launched_through == through,
         )
         .values(launched_through=last, updated_at=now())
@@ -277,7 +309,13 @@ def _row(
 
 
 def _complete(campaign_id: int, rows: int) -> None:
-    """Let a campaign send whose rows are all there."""
+    """Let a campaign send whose rows are all there; a scheduled one waits on."""
+    db.session.execute(
+        sa.update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.state == State.SCHEDULED)
+        .values(prepared_at=now(), total=rows)
+        .execution_options(synchronize_session=False)
+    )
     moved = moves.move(
         campaign_id,
         State.SENDING,

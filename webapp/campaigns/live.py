@@ -13,12 +13,14 @@ from webapp.campaigns.chart import Chart, draw, interval_for
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, State, Status
+from webapp.campaigns.timing import closed_words
 from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.presentation import figure
 from webapp.core.words import _
 
+NOT_BEGUN = frozenset({State.SCHEDULED, State.HOLDING, State.LAUNCHING})
 IN_MOTION = frozenset({State.LAUNCHING, State.SENDING})
 
 
@@ -67,10 +69,11 @@ def counted(campaign: Campaign) -> progress.Counted:
         prepared=campaign.prepared_at is not None,
         failures=_failures(campaign.id),
         finished_by_age=_finished_by_age(campaign.id) if sending else {},
-        started_at=campaign.prepared_at,
+        started_at=None if campaign.state in NOT_BEGUN else campaign.prepared_at,
         finished_at=campaign.finished_at,
         dry_run=_is_dry_run(campaign),
         limits=_limits(campaign),
+        closed=closed_words(campaign, at) if sending else "",
     )
 
 
@@ -169,7 +172,7 @@ def _by_slot(
 
 
 def _chart(campaign: Campaign, numbers: progress.Counted) -> Chart | None:
-    since = campaign.prepared_at
+    since = numbers.started_at
     if since is None:
         return None
     interval = interval_for(progress.elapsed(numbers))

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webapp.campaigns import messages
+from webapp.campaigns import messages, schedules
 from webapp.campaigns.checking import changed_since
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.progress import iso
+from webapp.campaigns.timing import moment_of
+from webapp.core.clock import now
 from webapp.core.openapi import schema_list, schema_object
 
 CAMPAIGN = schema_object(
@@ -24,6 +26,12 @@ CAMPAIGN = schema_object(
     attachments={"type": "array", "items": {"type": "object"}},
     base_url="string",
     throttle="integer",
+    windows={"type": "array", "items": {"type": "object"}},
+    scheduled_at="string",
+    time_zone="string",
+    late_minutes="integer",
+    starts_at="string?",
+    asks="string",
     left_out={"type": "array", "items": {"type": "integer"}},
     version="integer",
     check="object",
@@ -83,6 +91,10 @@ CHOSEN = (
     "headers",
     "base_url",
     "throttle",
+    "windows",
+    "scheduled_at",
+    "time_zone",
+    "late_minutes",
 )
 
 
@@ -93,11 +105,15 @@ def chosen(campaign: Campaign) -> dict[str, Any]:
 
 def campaign_json(campaign: Campaign) -> dict[str, Any]:
     """Return a campaign."""
+    moment = moment_of(campaign)
+    asks = schedules.asks(campaign, now())
     return {
         "id": campaign.id,
         **chosen(campaign),
         "attachments": campaign.attachments,
         "state": campaign.state.value,
+        "starts_at": iso(moment.instant) if moment else None,
+        "asks": schedules.words_of(campaign) if asks else "",
         "left_out": campaign.left_out,
         "version": campaign.version,
         "check": check_json(campaign),

@@ -19,7 +19,7 @@ MIN_SECONDS = 5.0
 BINDING = 0.9
 MINUTE = 60.0
 HOUR = 3600.0
-BEFORE_ROWS = frozenset({State.HOLDING, State.LAUNCHING, State.PAUSED})
+BEFORE_ROWS = frozenset({State.SCHEDULED, State.HOLDING, State.LAUNCHING, State.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Counted:
         Class of reasons and number of failed messages.
     finished_by_age
         How many messages were sent or failed so many whole seconds ago.
+    closed
+        Why nothing leaves just now although it is sending: the send window, in words.
     """
 
     campaign_id: int
@@ -60,6 +62,7 @@ class Counted:
     finished_at: datetime | None = None
     dry_run: bool = False
     limits: Sequence[Limit] = ()
+    closed: str = ""
 
 
 def status(counted: Counted) -> dict[str, Any]:
@@ -162,6 +165,8 @@ def _rate(counted: Counted) -> tuple[float, str | None]:
         return (done / seconds * MINUTE if seconds >= 1 else 0.0), None
     if counted.state is not State.SENDING:
         return 0.0, None
+    if counted.closed:
+        return 0.0, counted.closed
     rate = ewma(counted.finished_by_age, seconds) * MINUTE
     for limit in sorted(counted.limits, key=lambda one: one.per_minute):
         if rate >= BINDING * limit.per_minute:

@@ -75,9 +75,9 @@ def minute_of(text: str) -> int:
     """
     if text == MIDNIGHT:
         return MINUTES_OF_DAY
-    found = time.fromisoformat(text)
-    if found.tzinfo or found.second or found.microsecond:
+    if len(text) != len(MIDNIGHT) or text[2] != ":":
         raise ValueError(text)
+    found = time.fromisoformat(text)
     return found.hour * 60 + found.minute
 
 

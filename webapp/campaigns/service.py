@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload
 from webapp.campaigns import moves
 from webapp.campaigns.models import Campaign, CampaignEvent
 from webapp.campaigns.states import EDITABLE, OVER, State
+from webapp.campaigns.timing import TIMING
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -213,7 +214,8 @@ def duplicate(campaign_id: int, operator: Operator | None = None) -> Campaign:
     """Make a new draft from a campaign."""
     old = get(campaign_id)
     kept = (*CHOICES, "cc", "bcc", "reply_to", "headers", "attachments", "base_url")
-    values = {name: getattr(old, name) for name in (*kept, "protection", "throttle")}
+    values = {name: getattr(old, name) for name in (*kept, "protection", *TIMING)}
+    values["scheduled_at"] = ""
     return create(operator, name=_("Copy of %(name)s", name=old.name)[:200], **values)
 
 

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::00)?", re.ASCII)
+WRITTEN = re.compile(r"(2\d{3}-\d\d-\d\d)[T ](\d\d:\d\d)(?::00)?", re.ASCII)
 
 
 class Kind(StrEnum):

@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from webapp.campaigns import launching, moves
+from webapp.campaigns import launching, moves, schedules
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, db_now, reading
@@ -102,6 +102,7 @@ def reap() -> None:
 
 STEPS: tuple[Callable[[], object], ...] = (
     reap,
+    schedules.fire_due,
     launch_due,
     issue_tickets,
     cancel_the_rest,
