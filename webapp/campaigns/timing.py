@@ -112,13 +112,18 @@ def chosen(
     return kept
 
 
+def may_send(listed: Sequence[Mapping[str, Any]], time_zone: str, at: datetime) -> bool:
+    """Whether the send windows that a campaign keeps are open at an instant."""
+    if not listed:
+        return True
+    return send_windows.is_open(send_windows.read(listed), ZoneInfo(time_zone), at)
+
+
 def opens_at(campaign: Campaign, at: datetime) -> datetime | None:
     """Return when the send window opens; nothing while it is open."""
-    if not campaign.windows:
+    if may_send(campaign.windows, campaign.time_zone, at):
         return None
     windows, zone = send_windows.read(campaign.windows), ZoneInfo(campaign.time_zone)
-    if send_windows.is_open(windows, zone, at):
-        return None
     return send_windows.next_opening(windows, zone, at)
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
+from webapp.campaigns.timing import may_send
 from webapp.core.db import db
 from webapp.core.ids import uuid7
 from webapp.delivery import limits
@@ -61,7 +62,7 @@ class Exchanged:
     marked
         To be handed over now.
     is_open
-        Whether more may be marked: the campaign is sending.
+        Whether more may be marked: the campaign is sending, inside its windows.
     is_stored
         Whether the outcomes are in the database; if not, they have to come again.
     left, wait
@@ -90,7 +91,7 @@ def exchange(
     refused = [one for one in wanted if isinstance(one, Refusal)]
     try:
         at = _gate(plan, me)
-        is_open = _is_open(plan)
+        is_open = _is_open(plan, at)
         record(settled, at, me.id)
         won: set[int] = set()
         allowance = Allowance(tuple(prepared))
@@ -135,11 +136,16 @@ def _gate(plan: Plan | None, me: Me) -> datetime:
     return database_time()
 
 
-def _is_open(plan: Plan | None) -> bool:
+def _is_open(plan: Plan | None, at: datetime) -> bool:
+    """Whether the campaign is sending, inside its send windows, at the mark's time."""
     if plan is None or plan.campaign_id is None:
         return True
-    query = sa.select(Campaign.state).where(Campaign.id == plan.campaign_id)
-    return db.session.scalar(query) is State.SENDING
+    columns = (Campaign.state, Campaign.windows, Campaign.time_zone)
+    query = sa.select(*columns).where(Campaign.id == plan.campaign_id)
+    found = db.session.execute(query).one_or_none()
+    if found is None or found.state is not State.SENDING:
+        return False
+    return may_send(found.windows, found.time_zone, at)
 
 
 def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:

@@ -9,6 +9,7 @@ from webapp.campaigns import letters
 from webapp.campaigns.letters import Stationery
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import State
+from webapp.campaigns.timing import may_send
 from webapp.composing.addresses import address_key
 from webapp.composing.letter import Address
 from webapp.core.db import db, reading
@@ -84,6 +85,8 @@ def _of_campaign(campaign_id: int, generation: int) -> Plan | None:
         return None
     choice = choose(campaign.sender_id)
     if choice is None or choice.used is None:
+        return None
+    if not may_send(campaign.windows, campaign.time_zone, choice.at):
         return None
     sender = choice.used
     stationery = letters.stationery_of(campaign)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from webapp.campaigns import moves
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State
+from webapp.campaigns.timing import may_send
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
@@ -56,7 +57,7 @@ def is_due(campaign_id: int) -> bool:
     return is_so
 
 
-def _due() -> "sa.Select[int, int | None, int]":
+def _due() -> "sa.Select[Any]":
     is_due = (
         sa.select(Message.id)
         .where(
@@ -66,15 +67,21 @@ def _due() -> "sa.Select[int, int | None, int]":
         )
         .exists()
     )
-    return sa.select(Campaign.id, Campaign.sender_id, Campaign.throttle).where(
-        Campaign.state == State.SENDING, is_due
-    )
+    return sa.select(
+        Campaign.id,
+        Campaign.sender_id,
+        Campaign.throttle,
+        Campaign.windows,
+        Campaign.time_zone,
+    ).where(Campaign.state == State.SENDING, is_due)
 
 
 def _may_go(campaign: Any) -> bool:
-    """Whether somebody sends for a campaign now, and its own pace lets more go."""
+    """Whether somebody sends for a campaign now, in its windows and at its pace."""
     choice = choose(campaign.sender_id)
     if choice is None or choice.used is None:
+        return False
+    if not may_send(campaign.windows, campaign.time_zone, choice.at):
         return False
     if not campaign.throttle:
         return True
