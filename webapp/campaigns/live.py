@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from webapp.campaigns import progress
 from webapp.campaigns.chart import Chart, draw, interval_for
-from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.models import SETTLED, Campaign, Message, has_status
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, State, Status
 from webapp.campaigns.timing import closed_words
@@ -160,6 +160,7 @@ def _by_slot(
         sa.select(Message.status, slot, sa.func.count())
         .where(
             Message.campaign_id == campaign_id,
+            has_status(Message.status, *SETTLED),
             Message.updated_at >= since,
             Message.status.in_((Status.SENT, Status.FAILED)),
         )

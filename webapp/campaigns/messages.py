@@ -15,7 +15,15 @@ from webapp.campaigns.letters import (
     stationery_of_single,
     values_of,
 )
-from webapp.campaigns.models import Attempt, Campaign, Event, Message, MessageAddress
+from webapp.campaigns.models import (
+    SETTLED,
+    Attempt,
+    Campaign,
+    Event,
+    Message,
+    MessageAddress,
+    has_status,
+)
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key
 from webapp.composing.dkim import signed
@@ -67,10 +75,16 @@ def singles() -> "sa.Select[Any]":
 
 
 def latest(campaign_id: int, limit: int) -> Sequence[Message]:
-    """Return the messages of a campaign that changed last, the newest first."""
+    """Return the messages of a campaign that came back last, then those that wait."""
     query = sa.select(Message).where(Message.campaign_id == campaign_id)
     order = (Message.updated_at.desc(), Message.id.desc())
-    return db.session.scalars(query.order_by(*order).limit(limit)).all()
+    settled = query.where(has_status(Message.status, *SETTLED)).order_by(*order)
+    found = list(db.session.scalars(settled.limit(limit)))
+    for status in Status:
+        if len(found) < limit and status not in SETTLED:
+            rest = query.where(Message.status == status).order_by(Message.id)
+            found += db.session.scalars(rest.limit(limit - len(found)))
+    return found
 
 
 def neighbours(message: Message) -> tuple[int | None, int | None]:

@@ -40,6 +40,9 @@ def as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
         Message.attempt, sa.literal(NOBODY, Message.attempt.type)
     )
     return sa.and_(
+        # Said by itself, so that SQLite finds the rows by their key and does not read
+        # all that are due: 25 microseconds for a mark instead of a second in a million.
+        Message.id.in_([row.id for row in rows]),
         sa.tuple_(
             Message.id, attempt, types=[Message.id.type, Message.attempt.type]
         ).in_(pairs),

@@ -22,7 +22,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from webapp.campaigns.models import Attempt, Event, Message
+from webapp.campaigns.models import Attempt, Event, Message, has_status
 from webapp.campaigns.states import Status
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
@@ -137,7 +137,10 @@ def reap() -> int:
         silent = sa.or_(Worker.beat_at < deadline, Worker.stopped_at.is_not(None))
         holds = (
             sa.select(Message.id)
-            .where(Message.worker_id == Worker.id, Message.status == Status.SENDING)
+            .where(
+                Message.worker_id == Worker.id,
+                has_status(Message.status, Status.SENDING),
+            )
             .exists()
         )
         found = db.session.scalars(sa.select(Worker.id).where(silent, holds)).all()
@@ -180,7 +183,7 @@ def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
         .where(
             Message.worker_id == worker_id,
             Message.worker_epoch < epoch,
-            Message.status == Status.SENDING,
+            has_status(Message.status, Status.SENDING),
         )
         .values(status=Status.UNKNOWN, reason=WORDS_LOST, updated_at=db_now())
         .returning(Message.id, Message.attempt)
