@@ -1256,14 +1256,25 @@ def upgrade() -> None:
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index("ix_message_address", ["address_key"], unique=False)
         batch_op.create_index(
-            "ix_message_campaign_changed", ["campaign_id", "updated_at"], unique=False
+            "ix_message_campaign_status",
+            ["campaign_id", "status", "id", "due_at"],
+            unique=False,
         )
         batch_op.create_index(
-            "ix_message_campaign_status", ["campaign_id", "status", "id"], unique=False
+            "ix_message_sending",
+            ["worker_id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'sending'"),
+            postgresql_where=sa.text("status = 'sending'"),
         )
-        batch_op.create_index("ix_message_due", ["status", "due_at"], unique=False)
         batch_op.create_index(
-            "ix_message_worker", ["worker_id", "status"], unique=False
+            "ix_message_settled",
+            ["campaign_id", "updated_at"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('sent', 'failed', 'deferred', 'unknown')"),
+            postgresql_where=sa.text(
+                "status IN ('sent', 'failed', 'deferred', 'unknown')"
+            ),
         )
 
     op.create_table(
@@ -1405,10 +1416,19 @@ def downgrade() -> None:
 
     op.drop_table("answer")
     with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.drop_index("ix_message_worker")
-        batch_op.drop_index("ix_message_due")
+        batch_op.drop_index(
+            "ix_message_settled",
+            sqlite_where=sa.text("status IN ('sent', 'failed', 'deferred', 'unknown')"),
+            postgresql_where=sa.text(
+                "status IN ('sent', 'failed', 'deferred', 'unknown')"
+            ),
+        )
+        batch_op.drop_index(
+            "ix_message_sending",
+            sqlite_where=sa.text("status = 'sending'"),
+            postgresql_where=sa.text("status = 'sending'"),
+        )
         batch_op.drop_index("ix_message_campaign_status")
-        batch_op.drop_index("ix_message_campaign_changed")
         batch_op.drop_index("ix_message_address")
 
     op.drop_table("message")
