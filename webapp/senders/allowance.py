@@ -13,6 +13,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
+from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.senders.domains import SPANS, limits_of
 from webapp.senders.models import LimitUse, Sender
@@ -122,3 +123,28 @@ def may_begin(sender: Sender, uses: Uses, at: datetime) -> bool:
     """
     lasting = [one for one in windows_of(sender, at) if one.kind != "second"]
     return not full(lasting, uses)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """How much of today's allowance is used; `most` is 0 where there is no limit."""
+
+    used: int
+    most: int
+    is_warmup: bool
+    until: datetime
+
+
+def today(sender: Sender) -> Today:
+    """Return what a sender may send on this day (UTC), and what was marked of it."""
+    at = now()
+    most, is_ramp = day_limit(sender, at.date())
+    of_day = window("day", most, 86400, at)
+    used = db.session.scalar(
+        sa.select(USE.c.used).where(
+            USE.c.sender_id == sender.id,
+            USE.c.window == of_day.name,
+            USE.c.domain == "",
+        )
+    )
+    return Today(used or 0, most, is_ramp, of_day.until)

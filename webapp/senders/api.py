@@ -11,7 +11,7 @@ from webapp.core.http import page_of
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
 from webapp.operators.access import Scope, actor, requires
 from webapp.operators.idempotency import idempotent
-from webapp.senders import service
+from webapp.senders import allowance, service
 from webapp.senders.forms import SenderForm, TrialForm
 from webapp.senders.models import Sender
 
@@ -36,7 +36,23 @@ SENDER = schema_object(
     per_second="integer",
     per_hour="integer",
     per_day="integer",
+    per_domain="object",
+    warmup_start="integer",
+    warmup_growth="integer",
+    warmup_ceiling="integer",
+    warmup_from="string",
+    today={
+        "type": "object",
+        "properties": {
+            "used": {"type": "integer"},
+            "most": {"type": "integer"},
+            "is_warmup": {"type": "boolean"},
+        },
+    },
+    retry_minutes={"type": "array", "items": {"type": "integer"}},
     queue_lifetime="integer",
+    fallback_ids={"type": "array", "items": {"type": "integer"}},
+    server_size="integer",
     last_ok_at="string?",
     last_error_at="string?",
     last_error="string",
@@ -133,4 +149,11 @@ def shown(sender: Sender) -> dict[str, Any]:
     for name in (*instants, "created_at", "updated_at"):
         instant = getattr(sender, name)
         values[name] = instant.isoformat(timespec="seconds") if instant else None
-    return {"id": sender.id, **values, "last_error": sender.last_error}
+    today = allowance.today(sender)
+    return {
+        "id": sender.id,
+        **values,
+        "today": {"used": today.used, "most": today.most, "is_warmup": today.is_warmup},
+        "server_size": sender.server_size,
+        "last_error": sender.last_error,
+    }

@@ -1,8 +1,5 @@
 """The sender form, for the page and the API."""
 
-from collections.abc import Callable
-from typing import Any
-
 from wtforms import (
     BooleanField,
     EmailField,
@@ -19,13 +16,12 @@ from wtforms.validators import ValidationError as Wrong
 from webapp.composing.addresses import AddressError, parse_address
 from webapp.core.forms import PostForm, choices
 from webapp.core.words import _l
+from webapp.senders.limit_forms import LimitsForm
 from webapp.senders.models import TransportKind
 from webapp.senders.presets import Authentication
 from webapp.senders.server import Security
 
 MAX_CA_PEM = 64 * 1024
-MAX_LIMIT = 10_000_000
-DAY = 24 * 3600
 
 
 def is_address(form: PostForm, field: Field) -> None:
@@ -45,13 +41,7 @@ def is_address(form: PostForm, field: Field) -> None:
         raise Wrong(error.words) from None
 
 
-def _limit(label: Any) -> IntegerField:
-    """Return a field for a number of messages; 0 means no limit."""
-    rules: list[Callable[..., Any]] = [Optional(), NumberRange(0, MAX_LIMIT)]
-    return IntegerField(label, rules, default=0, render_kw={"inputmode": "numeric"})
-
-
-class SenderForm(PostForm):
+class SenderForm(LimitsForm):
     """As whom, and by which server.
 
     ``password`` is write-only: empty keeps the one that is saved. ``version`` may say
@@ -113,21 +103,6 @@ class SenderForm(PostForm):
         _l("CA file"),
         [Length(max=MAX_CA_PEM)],
         render_kw={"spellcheck": "false", "rows": "4"},
-    )
-    max_connections = IntegerField(
-        _l("Connections at once"),
-        [Optional(), NumberRange(1, 100)],
-        default=4,
-        render_kw={"inputmode": "numeric"},
-    )
-    per_second = _limit(_l("Messages a second, at most"))
-    per_hour = _limit(_l("Messages an hour, at most"))
-    per_day = _limit(_l("Messages a day, at most"))
-    queue_lifetime = IntegerField(
-        _l("Give up after, seconds"),
-        [Optional(), NumberRange(60, 30 * DAY)],
-        default=5 * DAY,
-        render_kw={"inputmode": "numeric"},
     )
     version = IntegerField(_l("Version edited"), [Optional()])
 

@@ -7,7 +7,7 @@ from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.words import _
 from webapp.operators.access import Scope, actor, requires
-from webapp.senders import presets, service
+from webapp.senders import allowance, limiting, presets, service
 from webapp.senders.forms import SenderForm, TrialForm
 from webapp.senders.models import Sender, TransportKind
 from webapp.senders.trial import Trial
@@ -123,7 +123,13 @@ def _after_saving(sender: Sender) -> ResponseReturnValue:
 def _form_page(form: SenderForm, sender: Sender | None = None) -> str:
     """Return the page of the form, for a new sender or for this one."""
     return render_template(
-        "senders/form.html", form=form, sender=sender, presets=presets.PRESETS
+        "senders/form.html",
+        form=form,
+        sender=sender,
+        presets=presets.PRESETS,
+        others=limiting.candidates(sender, form.kind.data),
+        stands_in_for=limiting.used_by(sender) if sender else (),
+        today=allowance.today(sender) if sender else None,
     )
 
 

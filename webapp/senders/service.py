@@ -24,7 +24,7 @@ from webapp.core.net import NetError, NetTrouble
 from webapp.core.secrets import CannotUnseal
 from webapp.core.words import _
 from webapp.operators import audit
-from webapp.senders import signing, trial
+from webapp.senders import limiting, signing, trial
 from webapp.senders.models import Sender, TransportKind
 from webapp.senders.presets import Authentication
 from webapp.senders.server import Security
@@ -36,13 +36,6 @@ from webapp.senders.transports import (
     server_of,
 )
 
-PLAIN_FIELDS = (
-    "max_connections",
-    "per_second",
-    "per_hour",
-    "per_day",
-    "queue_lifetime",
-)
 ATTENTION = "Some values need your attention."
 
 
@@ -72,6 +65,7 @@ def form_values(sender: Sender) -> dict[str, Any]:
     has_login = Authentication.PASSWORD if sender.login else Authentication.NONE
     if sender.kind is not TransportKind.SMTP:
         has_login = Authentication.PASSWORD
+    values |= limiting.form_values(sender)
     values |= {
         "kind": sender.kind.value,
         "security": sender.security.value,
@@ -97,6 +91,7 @@ def create(values: Mapping[str, Any]) -> Sender:
     _fill(sender, values)
     db.session.add(sender)
     _flush(sender)
+    limiting.set_stand_ins(sender, values.get("fallback_ids"))
     audit.record("sender.created", "sender", sender.id, sender.name, kind=sender.kind)
     db.session.commit()
     return sender
@@ -126,6 +121,8 @@ def update(sender_id: int, values: Mapping[str, Any]) -> Sender:
     changed = [
         name for name in sorted(_AUDITED) if getattr(sender, name) != before[name]
     ]
+    if limiting.set_stand_ins(sender, values.get("fallback_ids")):
+        changed.append("fallback_ids")
     audit.record("sender.changed", "sender", sender.id, sender.name, changed=changed)
     db.session.commit()
     return sender
@@ -142,6 +139,10 @@ def delete(sender_id: int) -> None:
         If a campaign or a message goes, or went, this way.
     """
     sender = get(sender_id)
+    others = limiting.used_by(sender)
+    if others:
+        words = _("It stands in for “%(name)s”, so it stays.", name=others[0].name)
+        raise Refused(words)
     audit.record("sender.deleted", "sender", sender.id, sender.name)
     db.session.delete(sender)
     try:
@@ -190,9 +191,12 @@ def test(sender_id: int, to: str | None) -> trial.Trial:
 _FORM_FIELDS = (
     *("name", "kind", "from_name", "from_address", "reply_to", "bounce_address"),
     *("host", "port", "security", "ca_pem", "login", "version"),
-    *PLAIN_FIELDS,
 )
-_AUDITED = {*_FORM_FIELDS, "password_sealed"} - {"version"}
+_AUDITED = {
+    *_FORM_FIELDS,
+    *limiting.PLAIN_FIELDS,
+    *("warmup_from", "password_sealed"),
+} - {"version"}
 
 
 def _try(sender: Sender, mail: Composed | None) -> trial.Trial:
@@ -245,6 +249,7 @@ def _fill(sender: Sender, values: Mapping[str, Any]) -> None:
         problems |= _fill_server(sender, values)
     else:
         _clear_server(sender)
+    problems |= limiting.problems(sender, kind, values)
     if problems:
         db.session.rollback()
         raise Invalid(_(ATTENTION), problems)
@@ -254,9 +259,7 @@ def _fill(sender: Sender, values: Mapping[str, Any]) -> None:
     for name in ("from_address", "reply_to", "bounce_address"):
         text = values.get(name) or ""
         setattr(sender, name, parse_address(text) if text else "")
-    for name in PLAIN_FIELDS:
-        if values.get(name) is not None:
-            setattr(sender, name, values[name])
+    limiting.fill(sender, values)
 
 
 def _fill_server(sender: Sender, values: Mapping[str, Any]) -> dict[str, list[str]]:
