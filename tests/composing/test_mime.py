@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.header import decode_header, make_header
+from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage, MIMEPart
 from email.utils import getaddresses
 
@@ -103,6 +104,32 @@ def test_bodies_survive_in_any_language(text: str, html: str) -> None:
     plain, markup = (part.get_content() for part in message.iter_parts())
     assert body_lines(plain) == body_lines(text)
     assert body_lines(markup) == body_lines(html)
+
+
+@given(HEADER_TEXT, HEADER_TEXT, BODY_TEXT, BODY_TEXT)
+def test_it_is_the_message_that_the_standard_library_makes(
+    name: str, subject: str, text: str, html: str
+) -> None:
+    """But for encoded words within values, which that one would decode."""
+    name, subject = (" ".join(v.replace("=?", "").split()) for v in (name, subject))
+    made = EmailMessage()
+    made["From"] = "The Desk <desk@example.org>"
+    made["To"] = HeaderAddress(name, addr_spec="ada@example.com")
+    made["Subject"] = subject
+    made["Date"] = LETTER.date
+    made["Message-ID"] = LETTER.message_id
+    made.set_content(text)
+    made.add_alternative(html, subtype="html")
+    theirs = parsed(Composed(made.as_bytes(), "", (), False))
+    letter = replace(LETTER, subject=subject, text=text, html=html)
+    ours = parsed(compose(replace(letter, to=(Address(name, "ada@example.com"),))))
+    assert shape(ours) == shape(theirs)
+    for header in ("From", "To", "Subject", "Date", "Message-ID"):
+        assert " ".join(ours[header].split()) == " ".join(theirs[header].split())
+    for mine, other in zip(ours.iter_parts(), theirs.iter_parts(), strict=True):
+        assert isinstance(mine, EmailMessage)
+        assert isinstance(other, EmailMessage)
+        assert body_lines(mine.get_content()) == body_lines(other.get_content())
 
 
 @given(FILE_NAME, st.binary(max_size=300))

@@ -9,7 +9,7 @@ A message without a campaign keeps its own bodies, and has its own stationery.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +39,8 @@ VIEW = "view"
 BOUNCE = "bounce"
 MESSAGE_ID = "message-id"
 LARGEST_ATTACHMENTS = 10 * 1024 * 1024
+# Octets of attachments that a process keeps at hand.
+KEPT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,16 +258,32 @@ def letter_of(stationery: Stationery, row: Row, rendered: Rendered | None) -> Le
 def attachments_of(found: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:
     """Return the files that go along, encoded; each names its content by SHA-256."""
     return tuple(
-        encoded_once(
-            Attachment(
-                filename=one.get("filename", ""),
-                content=b"".join(blobs.read(one["sha256"])),
-                content_type=one.get("content_type") or "application/octet-stream",
-                content_id=one.get("content_id") or None,
-            )
+        replace(
+            _encoded(one["sha256"]),
+            filename=one.get("filename", ""),
+            content_type=one.get("content_type") or "application/octet-stream",
+            content_id=one.get("content_id") or None,
         )
         for one in found
     )
+
+
+_encoded_before: dict[str, Attachment] = {}
+
+
+def _encoded(sha256: str) -> Attachment:
+    """Return content by its hash, encoded; what was asked for lately is kept.
+
+    A ticket is 500 messages: without this, each would read and encode all files again.
+    """
+    kept = _encoded_before
+    if sha256 not in kept:
+        made = encoded_once(Attachment("", b"".join(blobs.read(sha256))))
+        size = len(made.content)
+        while kept and sum(len(one.content) for one in kept.values()) + size > KEPT:
+            kept.pop(next(iter(kept)))
+        kept[sha256] = made
+    return kept[sha256]
 
 
 def attachments_listed(asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from webapp.composing.letter import Address, ComposeError
@@ -27,6 +28,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$&+\-^_`{|}~.]+")
 _Q_SAFE = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/"
 )
+# What is the same in all messages of a campaign is written once.
+_KEPT = 1024
 
 
 def field(name: str, words: Sequence[str], *, utf8: bool = False) -> bytes:
@@ -56,6 +59,10 @@ def field(name: str, words: Sequence[str], *, utf8: bool = False) -> bytes:
     """
     if not _FIELD_NAME.fullmatch(name):
         raise ComposeError(f"“{_shown(name)}” is not a header name.")
+    whole = f"{name}: {' '.join(words)}"
+    is_short = len(whole) <= _FOLD_AT and whole.isascii() and whole.isprintable()
+    if is_short and whole.count(" ") == len(words) > 0:  # so no word holds a space
+        return f"{whole}\r\n".encode()
     lines = [f"{name}:"]
     for word in words:
         if not _is_word(word, utf8=utf8):
@@ -72,6 +79,7 @@ def field(name: str, words: Sequence[str], *, utf8: bool = False) -> bytes:
     return b"\r\n".join(octets) + b"\r\n"
 
 
+@lru_cache(maxsize=_KEPT)
 def text_field(name: str, value: str) -> bytes:
     r"""Return a field of free text, such as a subject, in any language.
 
@@ -102,6 +110,11 @@ def address_field(name: str, addresses: Iterable[Address]) -> bytes:
     >>> address_field("To", [Address("Lovelace, Ada", "ada@example.org")])
     b'To: "Lovelace, Ada" <ada@example.org>\r\n'
     """
+    return _address_field(name, tuple(addresses))
+
+
+@lru_cache(maxsize=_KEPT)
+def _address_field(name: str, addresses: tuple[Address, ...]) -> bytes:
     mailboxes = [_mailbox(name, address) for address in addresses]
     words: list[str] = []
     for mailbox in mailboxes:
@@ -202,6 +215,7 @@ def _is_word(word: str, *, utf8: bool) -> bool:
     return utf8 and word.isprintable() and not any(char.isspace() for char in word)
 
 
+@lru_cache(maxsize=_KEPT)
 def _q(char: str) -> str:
     """Return one character in the Q encoding (RFC 2047 4.2)."""
     if char == " ":

@@ -22,7 +22,9 @@ from base64 import encodebytes
 from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from webapp.composing.addresses import AddressError, needs_smtputf8, parse_address
@@ -52,6 +54,9 @@ _OWN = frozenset(
         "received",
     }
 )
+# What is the same in all messages of a campaign is made once.
+_KEPT = 256
+_SOME_BOUNDARY = "0" * 32
 _OWN_PREFIXES = ("content-", "resent-", "dkim-", "arc-")
 
 
@@ -115,7 +120,7 @@ def _checked(letter: Letter) -> tuple[Letter, str]:
             envelope_from = value.strip().removeprefix("<").removesuffix(">")
         else:
             headers.append((name, value))
-    _check_names([name.lower() for name, _ in headers])
+    _check_names(tuple(name for name, _ in headers))
     checked = Letter(
         from_=_parsed("From", letter.from_),
         to=tuple(_parsed("To", box) for box in letter.to),
@@ -145,8 +150,10 @@ def _parsed(header: str, box: Address) -> Address:
         raise ComposeError(f"{header}: {error.words}") from None
 
 
-def _check_names(names: Sequence[str]) -> None:
+@lru_cache(maxsize=_KEPT)
+def _check_names(given: tuple[str, ...]) -> None:
     """Refuse further headers that are ours to write, or that come twice."""
+    names = [name.lower() for name in given]
     for name in names:
         if name in _OWN or name.startswith(_OWN_PREFIXES):
             raise ComposeError(
@@ -160,7 +167,8 @@ def _header_block(letter: Letter) -> bytes:
     """Return the message's own fields, without those of its content."""
     if not _MESSAGE_ID.fullmatch(letter.message_id):
         raise ComposeError("The Message-ID is malformed.")
-    if letter.date.tzinfo is None:
+    offset = letter.date.utcoffset()
+    if offset is None:
         raise ComposeError("The date has no time zone.")
     lines = [address_field("From", [letter.from_]), address_field("To", letter.to)]
     if letter.cc:
@@ -168,11 +176,18 @@ def _header_block(letter: Letter) -> bytes:
     if letter.reply_to:
         lines.append(address_field("Reply-To", letter.reply_to))
     lines.append(text_field("Subject", letter.subject))
-    lines.append(field("Date", format_datetime(letter.date).split(" ")))
+    lines.append(_date_field(letter.date, offset))
     lines.append(field("Message-ID", [f"<{letter.message_id}>"]))
     lines.extend(text_field(name, value) for name, value in letter.headers)
-    lines.append(field("MIME-Version", ["1.0"]))
+    lines.append(b"MIME-Version: 1.0\r\n")
     return b"".join(lines)
+
+
+@lru_cache(maxsize=_KEPT)
+def _date_field(date: datetime, offset: timedelta) -> bytes:
+    """Return the date; instants are equal whatever their offset, so it is asked for."""
+    del offset
+    return field("Date", format_datetime(date).split(" "))
 
 
 def _content(letter: Letter) -> _Part:
@@ -207,34 +222,47 @@ def _multipart(
     """Return a multipart of these parts; a single one stays what it is."""
     if len(parts) == 1:
         return parts[0]
-    boundary = "=_" + sha256(f"{kind} {message_id}".encode()).hexdigest()[:32]
-    words = [f"multipart/{kind};", *(f"{word};" for word in more.split())]
-    fields = field("Content-Type", [*words, f'boundary="{boundary}"'])
-    line = b"--" + boundary.encode()
+    boundary = sha256(f"{kind} {message_id}".encode()).hexdigest()[:32].encode()
+    fields = _multipart_field(kind, more).replace(_SOME_BOUNDARY.encode(), boundary)
+    line = b"--=_" + boundary
     body: list[bytes] = []
     for part in parts:
         body += (b"%s\r\n%s\r\n" % (line, part.fields), *part.body)
     return _Part(fields, (*body, b"%s--\r\n" % line))
 
 
+@lru_cache(maxsize=_KEPT)
+def _multipart_field(kind: str, more: str) -> bytes:
+    """Return the type of a multipart with some boundary, which is to be replaced."""
+    words = [f"multipart/{kind};", *(f"{word};" for word in more.split())]
+    return field("Content-Type", [*words, f'boundary="=_{_SOME_BOUNDARY}"'])
+
+
 def _text_part(subtype: str, text: str) -> _Part:
     """Return a body part, in the shortest encoding that keeps every character."""
+    if "\r" in text:
+        text = _BREAK.sub("\n", text)
     try:
-        raw = _BREAK.sub("\r\n", text).encode()
+        raw = text.replace("\n", "\r\n").encode()
     except UnicodeEncodeError:
         raise ComposeError(
             "A body holds half a character (a lone surrogate)."
         ) from None
     if not raw.endswith(b"\r\n"):
         raw += b"\r\n"
-    if b"=_" not in raw and _SEVEN_BIT.fullmatch(raw):
+    if raw.isascii() and b"=_" not in raw and _SEVEN_BIT.fullmatch(raw):
         encoding, body = "7bit", raw
     else:
         encoding, body = "quoted-printable", b2a_qp(raw, istext=True)
         if len(body) > 2 * len(raw):
             encoding, body = "base64", _base64(raw)
+    return _Part(_text_fields(subtype, encoding), (body,))
+
+
+@lru_cache(maxsize=_KEPT)
+def _text_fields(subtype: str, encoding: str) -> bytes:
     fields = field("Content-Type", [f"text/{subtype};", 'charset="utf-8"'])
-    return _Part(fields + field("Content-Transfer-Encoding", [encoding]), (body,))
+    return fields + field("Content-Transfer-Encoding", [encoding])
 
 
 def _file_part(attachment: Attachment, disposition: str) -> _Part:

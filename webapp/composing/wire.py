@@ -10,7 +10,8 @@ import re
 from webapp.composing.headers import MAX_LINE
 from webapp.composing.letter import ComposeError
 
-_FIELD = re.compile(rb"[!-9;-~]+:[ \t]")
+_FIELD = re.compile(rb"^([!-9;-~]+):[ \t]", re.MULTILINE)
+_FOLD = re.compile(rb"\n[ \t]+(?=[^ \t\r\n])")
 ONCE = ("from", "to", "subject", "date", "message-id", "mime-version")
 NEVER = ("bcc", "return-path")
 
@@ -75,16 +76,14 @@ def gate_headers(data: bytes) -> None:
         that must never leave (Bcc, Return-Path).
     """
     block = data.partition(b"\r\n\r\n")[0]
-    seen: dict[str, int] = {}
-    for line in block.split(b"\r\n"):
-        if line.startswith((b" ", b"\t")) and line.strip() and seen:
-            continue
-        if not _FIELD.match(line):
-            raise ComposeError("The message would have a malformed header line.")
-        name = line.partition(b":")[0].decode("ascii").lower()
-        seen[name] = seen.get(name, 0) + 1
+    names = _FIELD.findall(block)
+    folds = _FOLD.findall(block)
+    # Each line is a field or the fold of one, and the first is a field.
+    if len(names) + len(folds) != block.count(b"\n") + 1 or not _FIELD.match(block):
+        raise ComposeError("The message would have a malformed header line.")
+    seen = [name.lower().decode("ascii") for name in names]
     for name in ONCE:
-        if seen.get(name, 0) != 1:
+        if seen.count(name) != 1:
             raise ComposeError(f"The message would not have exactly one {name} header.")
     for name in NEVER:
         if name in seen:
