@@ -71,7 +71,8 @@ def test_all_that_a_message_may_say(api: ApiClient) -> None:
 def test_html_is_recognised_in_the_text(api: ApiClient) -> None:
     sender_of()
     answer = api.post("/messages", {**ONE, "text": "<!DOCTYPE HTML><p>Hi</p>"})
-    assert source(api, body(answer)["id"]).get_content_type() == "text/html"
+    parts = source(api, body(answer)["id"]).get_payload()
+    assert [one.get_content_type() for one in parts] == ["text/plain", "text/html"]
 
 
 @pytest.mark.parametrize(
@@ -259,3 +260,14 @@ def test_an_unknown_upload_is_refused(api: ApiClient) -> None:
         )
         assert answer.status_code == 422
     assert api.call("POST", "/uploads", data={}).status_code == 422
+
+
+def test_html_alone_gets_a_text_part_for_those_who_read_text(api: ApiClient) -> None:
+    sender_of()
+    html = '<h1>Plan</h1><p>See <a href="https://a.example/p">it</a></p>'
+    call = {"to": ["ada@example.org"], "subject": "Hi", "html": html}
+    answer = api.post("/messages", call)
+    assert answer.json
+    source = api.get(f"/messages/{answer.json['id']}/source").data.decode()
+    assert source.index("text/plain") < source.index("text/html")
+    assert "Plan\r\n\r\nSee it: https://a.example/p" in source

@@ -84,13 +84,30 @@ values = st.one_of(
     st.datetimes(timezones=st.just(UTC)),
 )
 rows = st.dictionaries(st.sampled_from(NAMES[:4]), values)
+#: Below Markdown stand the links that every message has.
+SYSTEM = {"unsubscribe_url": "https://a.example/u/1", "view_url": "https://a.example/v"}
+MJML = (
+    "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column>"
+    "</mj-section></mj-body></mjml>"
+)
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.sampled_from(["text", "html", "markdown"]), parts, parts, parts, parts, rows)
+@given(
+    st.sampled_from(["text", "html", "markdown", "mjml"]),
+    parts,
+    parts,
+    parts,
+    parts,
+    rows,
+)
 def test_segments_make_what_the_sandbox_makes(
     kind: str, subject: str, text: str, html: str, preview: str, row: dict[str, object]
 ) -> None:
+    if kind == "mjml":
+        html = MJML.format(html)
+    if kind == "markdown":
+        row = {**SYSTEM, **row}
     source = Source(kind, subject, text, html, preview)
     found = Engine().segments(source)
     if found is None:

@@ -31,6 +31,7 @@ from webapp.core.words import _
 from webapp.message_templates.models import MessageTemplateVersion
 from webapp.message_templates.rendering import Rendered, Source
 from webapp.message_templates.rows import typed_row
+from webapp.message_templates.source import DEFAULT_LANGUAGE
 from webapp.senders import signing
 from webapp.senders.models import Sender
 
@@ -102,8 +103,9 @@ def source_of(version: MessageTemplateVersion) -> Source:
     Examples
     --------
     >>> from webapp.message_templates.models import Format
-    >>> source_of(MessageTemplateVersion(format=Format.TEXT, subject="S", text="a"))
-    Source(format='text', subject='S', text='a', html='', preview_text='')
+    >>> version = MessageTemplateVersion(format=Format.TEXT, subject="S", text="a")
+    >>> source_of(version) == Source("text", "S", "a")
+    True
     """
     return Source(
         version.format.value,
@@ -111,6 +113,7 @@ def source_of(version: MessageTemplateVersion) -> Source:
         version.text or "",
         version.html or "",
         version.preview_text or "",
+        version.language or DEFAULT_LANGUAGE,
     )
 
 

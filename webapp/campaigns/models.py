@@ -81,6 +81,7 @@ class Campaign(Base):
     reply_to: Mapped[str] = mapped_column(sa.String(320), default="")
     headers: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     attachments: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
+    attachment_column: Mapped[str] = mapped_column(sa.String(200), default="")
     base_url: Mapped[str] = mapped_column(sa.String(500), default="")
     protection: Mapped[str] = mapped_column(sa.String(16), default="none")
     throttle: Mapped[int] = mapped_column(default=0)
@@ -122,7 +123,8 @@ class Message(Base):
     A transactional message has no campaign and keeps its own `bodies`. `row_values` is
     the snapshot of the recipient's cells at launch. `attempt` is the id of the try that
     holds the row while it is *sending*; `worker_id` and `worker_epoch` say whose it is.
-    `row_number` counts the recipients of a campaign from 1.
+    `row_number` counts the recipients of a campaign from 1. `attachments` lists the
+    files that only this recipient gets.
     """
 
     __tablename__ = "message"
@@ -149,6 +151,7 @@ class Message(Base):
     address_key: Mapped[str] = mapped_column(sa.String(320), default="")
     row_values: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     bodies: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    attachments: Mapped[list[Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     status: Mapped[Status] = mapped_column(enum_of(Status), default=Status.PENDING)
     reason_class: Mapped[str] = mapped_column(sa.String(16), default="")
     reason: Mapped[str] = mapped_column(sa.String(500), default="")

@@ -38,6 +38,7 @@ from webapp.core.db import db, db_now, reading
 from webapp.core.errors import Invalid
 from webapp.core.ids import uuid7
 from webapp.core.words import _
+from webapp.message_templates.rendering import shared_pool
 from webapp.operators import audit
 from webapp.senders.models import Sender, TransportKind
 from webapp.suppressions.conditions import suppressed
@@ -169,6 +170,8 @@ def _bodies(values: Mapping[str, Any]) -> dict[str, Any]:
     text, html = values["text"] or "", values["html"] or None
     if html is None and IS_HTML.match(text):
         text, html = "", text
+    if html and not text.strip():
+        text = shared_pool().text_of(html) or ""
     kept = {name: values[name] for name in (*KINDS, "reply_to", "headers")}
     kept.update(subject=values["subject"], text=text, html=html)
     for name in ("from", "envelope_from"):

@@ -27,6 +27,7 @@ SCHEMA = schema_object(
     id="integer",
     name="string",
     format="string",
+    language="string",
     subject="string",
     preview_text="string",
     html="string",

@@ -1,4 +1,4 @@
-"""From what an author wrote to the bodies of a mail: Markdown, styles, a text part.
+"""From what an author wrote to the bodies of a mail: Markdown, MJML, styles, text.
 
 All of it works on skeletons (see `webapp.message_templates.skeleton`), so no value of
 a recipient is ever read as Markdown, HTML or CSS.
@@ -6,41 +6,32 @@ a recipient is ever read as Markdown, HTML or CSS.
 
 import html
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import css_inline
 from html2text import HTML2Text
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-_LAYOUT = """\
-<!doctype html>
-<html>
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<style>
-body { margin: 0; padding: 24px 16px; color: #1d2429;
-  font: 16px/1.55 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
-.letter { max-width: 600px; margin: 0 auto; }
-h1 { margin: 0 0 16px; font-size: 24px; line-height: 1.25; }
-h2 { margin: 28px 0 12px; font-size: 19px; line-height: 1.3; }
-h3 { margin: 24px 0 8px; font-size: 16px; }
-p, ul, ol, table, pre, blockquote { margin: 0 0 16px; }
-a { color: #0b5c63; }
-img { max-width: 100%; height: auto; border: 0; }
-blockquote { padding-left: 16px; border-left: 3px solid #c9ced1; }
-th, td { padding: 6px 12px 6px 0; text-align: left; border-bottom: 1px solid #dfe3e5; }
-hr { margin: 24px 0; border: 0; border-top: 1px solid #dfe3e5; }
-</style>
-</head>
-<body>
-<div class="letter">
-"""
-_LAYOUT_END = "</div>\n</body>\n</html>\n"
+from webapp.message_templates.layout import Foot, laid_out
+from webapp.message_templates.mjml_body import mjml_to_html
+from webapp.message_templates.skeleton import (
+    Address,
+    Places,
+    Skeleton,
+    take_addresses,
+    without_inner,
+)
+from webapp.message_templates.source import Source
 
+_CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_TAG_END = re.compile(r"[%#]\}\n")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _LINK = re.compile("\\[(?P<label>[^\\]]*)\\]\\(<?(?P<url>\ufdd2[0-9]+\ufdd1)>?[^)]*\\)")
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _HEADING = re.compile(r"^#{1,6}[ \t]+", re.MULTILINE)
+_ITEM = re.compile(r"^  (?=(?:  )*(?:-|[0-9]+\.) )", re.MULTILINE)
 _BLANK = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 
@@ -61,6 +52,26 @@ class _Markdown(MarkdownIt):
 _MARKDOWN = _Markdown("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
+def _opens_wide(renderer: Any, tokens: Sequence[Token], at: int, *rest: Any) -> str:
+    """Let a table that is wider than a telephone scroll by itself."""
+    return '<div class="wide">\n' + str(renderer.renderToken(tokens, at, *rest))
+
+
+def _closes_wide(renderer: Any, tokens: Sequence[Token], at: int, *rest: Any) -> str:
+    return str(renderer.renderToken(tokens, at, *rest)) + "</div>\n"
+
+
+def _heads_column(renderer: Any, tokens: Sequence[Token], at: int, *rest: Any) -> str:
+    """Say for which cells a heading stands, to who hears the table (WCAG 1.3.1)."""
+    tokens[at].attrSet("scope", "col")
+    return str(renderer.renderToken(tokens, at, *rest))
+
+
+_MARKDOWN.add_render_rule("table_open", _opens_wide)
+_MARKDOWN.add_render_rule("table_close", _closes_wide)
+_MARKDOWN.add_render_rule("th_open", _heads_column)
+
+
 class _Plain(HTML2Text):
     """HTML to plain text that is for reading, not Markdown to be read again."""
 
@@ -78,17 +89,29 @@ class _Plain(HTML2Text):
         super().handle_data(data, entity_char=True)
 
 
-def markdown_to_html(text: str) -> str:
-    """Return Markdown as a complete HTML document in the plain layout.
+def to_html(
+    written_as: str, text: str, language: str = "en", foot: Foot | None = None
+) -> str:
+    """Return a body as a complete HTML document, its styles copied to their elements.
 
-    Raw HTML in Markdown stays text.
+    Parameters
+    ----------
+    written_as
+        A format of message templates. Markdown gets a layout, in which raw HTML stays
+        text; what is HTML already stays as it is.
+    language, foot
+        For the layout of Markdown.
 
     Examples
     --------
-    >>> "<p>Hello <strong>Ada</strong></p>" in markdown_to_html("Hello **Ada**")
+    >>> "Hello <strong>Ada</strong></p>" in to_html("markdown", "Hello **Ada**")
     True
     """
-    return f"{_LAYOUT}{markdown_body(text)}{_LAYOUT_END}"
+    if written_as == "markdown":
+        text = laid_out(markdown_body(text), language, foot)
+    elif written_as == "mjml":
+        text = mjml_to_html(text)
+    return with_inlined_styles(text)
 
 
 def markdown_body(text: str) -> str:
@@ -97,9 +120,9 @@ def markdown_body(text: str) -> str:
 
 
 def with_inlined_styles(text: str) -> str:
-    """Copy the rules of style elements to the elements that they match.
+    """Move the rules of style elements to the elements that they match.
 
-    The style elements stay, for what cannot be inlined (media queries, ``:hover``).
+    What cannot be moved (media queries, ``:hover``) stays in the style elements.
     Nothing is loaded from anywhere. HTML that cannot be inlined is returned as it is.
     """
     if "<style" not in text.lower():
@@ -108,6 +131,7 @@ def with_inlined_styles(text: str) -> str:
         return css_inline.inline(
             text,
             keep_style_tags=True,
+            remove_inlined_selectors=True,
             keep_link_tags=True,
             load_remote_stylesheets=False,
         )
@@ -143,7 +167,7 @@ def html_to_text(text: str) -> str:
     'News\n\nSee the plan: \ufdd20\ufdd1.\n'
     """
     plain = _Plain().handle(text)
-    plain = _HEADING.sub("", _LINK.sub(_written_out, plain))
+    plain = _ITEM.sub("", _HEADING.sub("", _LINK.sub(_written_out, plain)))
     plain = _BLANK.sub("\n\n", _TRAILING.sub("", plain))
     return plain.strip() + "\n"
 
@@ -151,3 +175,58 @@ def html_to_text(text: str) -> str:
 def _written_out(link: re.Match[str]) -> str:
     label = link["label"].strip()
     return f"{label}: {link['url']}" if label else link["url"]
+
+
+def text_of(written: str) -> str:
+    r"""Return the plain text of any HTML, its links written out.
+
+    Not for this process where a stranger wrote it: the time that it takes grows with
+    the square of what is nested (`RenderPool.text_of` has limits).
+
+    Examples
+    --------
+    >>> text_of('<p>See <a href="https://a.example/?b&amp;c">the plan</a></p>')
+    'See the plan: https://a.example/?b&c\n'
+    """
+    changed, addresses = take_addresses(without_inner(written))
+    shown = [_joined(address, ()) for address in addresses]
+    return Skeleton(html_to_text(changed), escape=False).fill([], shown)
+
+
+def text_to_edit(source: Source) -> str:
+    r"""Return the text part of a message template as somebody could have written it.
+
+    What is code stays code, so that it can be edited and filled for each recipient.
+
+    Examples
+    --------
+    >>> body = '<p>Dear {{ n }}, <a href="/a">go</a></p>'
+    >>> text_to_edit(Source("html", "s", html=body))
+    "Dear {{ n }}, go: {{ url('/a') }}\n"
+    """
+    places = Places()
+    marked = _CODE.sub(lambda code: places.add(code[0]), without_inner(source.html))
+    foot = None
+    if source.format == "markdown":
+        links = {
+            name: places.add(f"{{{{ {name} }}}}") if name not in source.html else ""
+            for name in ("unsubscribe_url", "view_url")
+        }
+        foot = Foot(links["unsubscribe_url"], links["view_url"])
+    whole = to_html(source.format, marked, source.language, foot)
+    changed, addresses = take_addresses(whole)
+    shown = [_absolute(_joined(address, places.values)) for address in addresses]
+    skeleton = Skeleton(html_to_text(changed), escape=False)
+    # The line end after a tag is no part of the text in Jinja (trim_blocks).
+    return _TAG_END.sub(r"\g<0>\n", skeleton.fill(places.values, shown))
+
+
+def _joined(address: Address, values: Sequence[str]) -> str:
+    return "".join(p if isinstance(p, str) else values[p] for p in address.pieces)
+
+
+def _absolute(address: str) -> str:
+    """Return an address for a text part: a relative one by ``url()``."""
+    if _SCHEME.match(address) or _CODE.match(address) or set("'\\{}") & set(address):
+        return address
+    return f"{{{{ url('{address}') }}}}"

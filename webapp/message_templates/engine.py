@@ -6,7 +6,7 @@ person wrote; it holds the limits on time and memory. An engine is for one threa
 Measured (2 cores, shared): see ``bench/rendering.py``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -15,14 +15,11 @@ from jinja2 import Template, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from markupsafe import Markup
 
-from webapp.message_templates.bodies import (
-    html_to_text,
-    markdown_to_html,
-    with_inlined_styles,
-    with_preview_text,
-)
+from webapp.message_templates.bodies import html_to_text, to_html, with_preview_text
+from webapp.message_templates.layout import Foot
 from webapp.message_templates.links import build_url
-from webapp.message_templates.reading import SourceError, allow, parse
+from webapp.message_templates.mjml_body import MjmlError
+from webapp.message_templates.reading import SourceError, allow, parse, undeclared
 from webapp.message_templates.sandbox import EmptyCell, MissingValue, Piece, Sandbox
 from webapp.message_templates.segments import Segments, numbered, slots_of
 from webapp.message_templates.skeleton import (
@@ -44,7 +41,8 @@ from webapp.message_templates.source import (
 )
 from webapp.message_templates.vocabulary import printable
 
-_TO_HTML: dict[str, Callable[[str], str]] = {"markdown": markdown_to_html, "html": str}
+#: The links below a body in Markdown; each is left out where the author wrote it.
+_FOOT = {name: f"{{{{ {name} }}}}" for name in ("unsubscribe_url", "view_url")}
 _MAX_SKELETONS = 64
 _MAX_PROGRAMS = 32
 _MAX_WORDS = 200
@@ -59,6 +57,7 @@ _WORDS: dict[type[Exception], str] = {
     MemoryError: "It needs more memory than a message may use",
     RecursionError: "It calls itself without an end",
     SecurityError: "Not allowed in a message template: {}",
+    MjmlError: "{}",
 }
 
 
@@ -131,7 +130,7 @@ class Engine:
                 return None
             read = {
                 part: slots_of(parse(without_inner(text)))
-                for part, text in source.parts()
+                for part, text in (*source.parts(), *program.foot.items())
             }
             slots, parts = numbered({k: v for k, v in read.items() if v is not None})
             if len(parts) < len(read):
@@ -195,12 +194,20 @@ class _Program:
 
     def __init__(self, engine: Engine, source: Source) -> None:
         self._engine = engine
-        self._bodies: dict[tuple[str, str], _Body] = {}
-        self._to_html = _TO_HTML.get(source.format, str)
+        self._bodies: dict[tuple[str, ...], _Body] = {}
+        self._format, self._language = source.format, source.language
         marked = {"html", "preview_text"}
         self._parts = {
             part: engine.compiled(part, text, marked=part in marked)
             for part, text in source.parts()
+        }
+        own = _FOOT if source.format == "markdown" else {}
+        named = undeclared(source)
+        #: What stands below the body, as source, by the name that it asks for.
+        self.foot = {name: code for name, code in own.items() if name not in named}
+        self._foot = {
+            name: engine.compiled("html", code, marked=True)
+            for name, code in self.foot.items()
         }
 
     def run(self, context: dict[str, object], base: str | None) -> Rendered:
@@ -209,7 +216,12 @@ class _Program:
         text, html = made.get("text", ""), None
         links: list[Link] = []
         if "html" in made:
-            body = self._body(made.get("preview_text", ""), made["html"])
+            foot = {
+                name: _run(one, context, "html")
+                for name, one in self._foot.items()
+                if name in context
+            }
+            body = self._body(made.get("preview_text", ""), made["html"], foot)
             values = self._engine.values()
             links = [address.resolved(values, base) for address in body.addresses]
             new = [link.new for link in links]
@@ -229,17 +241,18 @@ class _Program:
             found[part] = [*parts[part]]
         if "html" not in parts:
             return found, ()
-        body = self._body(
-            _with_places(parts.get("preview_text", ())), _with_places(parts["html"])
-        )
+        preview, marked = parts.get("preview_text", ()), parts["html"]
+        foot = {name: _with_places(parts[name]) for name in self.foot}
+        body = self._body(_with_places(preview), _with_places(marked), foot)
         found["html"], found["html_text"] = body.html.pieces(), body.text.pieces()
         return found, body.addresses
 
-    def _body(self, preview: str, marked: str) -> _Body:
-        key = (preview, marked)
+    def _body(self, preview: str, marked: str, foot: Mapping[str, str]) -> _Body:
+        key = (preview, marked, *foot.values())
         if key in self._bodies:
             return self._bodies[key]
-        whole = with_inlined_styles(self._to_html(marked))
+        below = Foot(foot.get("unsubscribe_url", ""), foot.get("view_url", ""))
+        whole = to_html(self._format, marked, self._language, below)
         html, addresses = take_addresses(whole)
         body = _Body(
             Skeleton(with_preview_text(html, preview), escape=True),

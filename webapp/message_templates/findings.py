@@ -1,6 +1,6 @@
 """What the linter has to say: one finding, and the change that would mend it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from webapp.message_templates.source import Source
@@ -36,12 +36,8 @@ class Fix:
         end = self.at + len(self.old)
         if text[self.at : end] != self.old:
             return None
-        changed = {
-            name: getattr(source, name)
-            for name in ("format", "subject", "text", "html", "preview_text")
-        }
-        changed[self.part] = text[: self.at] + self.new + text[end:]
-        return Source(**changed)
+        mended = text[: self.at] + self.new + text[end:]
+        return replace(source, **{self.part: mended})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,19 @@ from wtforms.validators import (
     Length,
     NumberRange,
     Optional,
+    Regexp,
     ValidationError,
 )
 
 from webapp.core.forms import ObjectField, PostForm, choices
 from webapp.core.words import _, _l
 from webapp.message_templates.models import Format
-from webapp.message_templates.source import MAX_SOURCE, PART_WORDS, Source
+from webapp.message_templates.source import (
+    DEFAULT_LANGUAGE,
+    MAX_SOURCE,
+    PART_WORDS,
+    Source,
+)
 
 _PLAIN = {"spellcheck": "true"}
 _CODE = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
@@ -47,9 +53,23 @@ class MessageTemplateForm(PostForm):
         choices=choices(
             (Format.MARKDOWN.value, _l("Markdown")),
             (Format.HTML.value, _l("HTML")),
+            (Format.MJML.value, _l("MJML")),
             (Format.TEXT.value, _l("Plain text")),
         ),
         default=Format.MARKDOWN.value,
+    )
+    language = StringField(
+        _l("Language"),
+        [
+            Length(max=35),
+            Regexp(
+                r"(?:[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)?\Z",
+                message=_l("A language code such as en, de or pt-BR."),
+            ),
+        ],
+        default=DEFAULT_LANGUAGE,
+        filters=[lambda text: (text or "").strip() or DEFAULT_LANGUAGE],
+        description=_l("A code such as en, de or pt-BR, for who has it read aloud."),
     )
     subject = _part(_l("Subject"), StringField, render_kw=_PLAIN)
     preview_text = _part(
@@ -76,6 +96,7 @@ class MessageTemplateForm(PostForm):
             self.text.data or "",
             self.html.data or "",
             self.preview_text.data or "",
+            self.language.data or DEFAULT_LANGUAGE,
         )
 
     def changes(self) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def check_source(
     if columns is not None:
         found += _names(source, trees, columns)
     found += html_findings(source, base_url)
-    found += _unsubscribe(trees)
+    if source.format != "markdown":  # its layout has the link
+        found += _unsubscribe(trees)
     found += _subject(source.subject)
     found += _sizes(source)
     return sorted(found, key=_weight)

@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -17,6 +18,7 @@ class Format(StrEnum):
 
     MARKDOWN = "markdown"
     HTML = "html"
+    MJML = "mjml"
     TEXT = "text"
 
 
@@ -41,8 +43,8 @@ class MessageTemplate(Base):
 class MessageTemplateVersion(Base):
     """What was written at one time; a campaign is frozen on one of these.
 
-    `html` holds HTML or Markdown, by `format`; `text` may be empty, then it is made
-    from the HTML.
+    `html` holds HTML, MJML or Markdown, by `format`; `text` may be empty, then it is
+    made from the HTML. `attachments` go along with every message that is written so.
     """
 
     __tablename__ = "message_template_version"
@@ -59,5 +61,7 @@ class MessageTemplateVersion(Base):
     preview_text: Mapped[str] = mapped_column(sa.Text, default="")
     html: Mapped[str] = mapped_column(sa.Text, default="")
     text: Mapped[str] = mapped_column(sa.Text, default="")
+    language: Mapped[str] = mapped_column(sa.String(35), default="en")
+    attachments: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
     created_by: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -3,7 +3,8 @@
 It gets no environment, no open file but its pipes, and may write no file. It ends when
 its input ends. A request is ``["render", source, base, rows, careful]``; each row is
 answered by one frame. ``["check", source, base, columns, True]`` is answered by one,
-and so is ``["segments", source, None, None, True]``: ``null`` where there is logic.
+``["segments", source, None, None, True]`` too (``null`` where there is logic), and so
+are ``["text", [html], …]`` and ``["text to edit", source, …]``, with a text.
 Unless *careful*, answers go out in batches: faster, but when the process is killed it
 is open which row it was, and the parent asks again carefully.
 """
@@ -16,6 +17,7 @@ from datetime import date
 from time import monotonic
 from typing import Any, BinaryIO
 
+from webapp.message_templates.bodies import text_of, text_to_edit
 from webapp.message_templates.engine import Engine
 from webapp.message_templates.lint import check_source
 from webapp.message_templates.segments import packed_segments
@@ -38,6 +40,8 @@ _WARM_UP = (
         html="# [{{ a }}](/{{ a }})\n{% if 'x' == \"y\" %}{% endif %}",
     ),
     Source("html", "{{ a }}", html="<style>p{color:red}</style><p>{{ a|date }}</p>"),
+    Source("mjml", "x", html="<mjml><mj-body></mj-body></mjml>"),
+    Source("mjml", "x", html="<mjml>"),
     Source("text", "{{ a }}", "{{ a|urlencode }}{{ 1|round(1) }}{{ none_such }}"),
     Source("text", "{% broken", ""),
 )
@@ -74,17 +78,11 @@ def requests(source: BinaryIO) -> Iterator[Any]:
 def answer(engine: Engine, asked: Any, seconds: int, sink: BinaryIO) -> None:
     """Answer one request; its first item says what it is."""
     kind, parts, base, rest, careful = asked
+    if kind != "render":
+        allow_seconds(seconds)
+        sink.write(frame(answer_at_once(engine, asked)))
+        return
     source = Source(*parts)
-    if kind == "check":
-        allow_seconds(seconds)
-        found = check_source(source, rest, base)
-        sink.write(frame([packed_finding(finding) for finding in found]))
-        return
-    if kind == "segments":
-        allow_seconds(seconds)
-        read = engine.segments(source)
-        sink.write(frame(packed_segments(read) if read else None))
-        return
     waiting = bytearray()
     sent = monotonic()
     for values in rest:
@@ -96,6 +94,20 @@ def answer(engine: Engine, asked: Any, seconds: int, sink: BinaryIO) -> None:
             waiting.clear()
             sent = now
     sink.write(waiting)
+
+
+def answer_at_once(engine: Engine, asked: Any) -> object:
+    """Return what answers a request of any other kind, as plain values."""
+    kind, parts, base, rest, _careful = asked
+    if kind == "text":
+        return text_of(parts[0])
+    source = Source(*parts)
+    if kind == "text to edit":
+        return text_to_edit(source)
+    if kind == "segments":
+        read = engine.segments(source)
+        return packed_segments(read) if read else None
+    return [packed_finding(finding) for finding in check_source(source, rest, base)]
 
 
 def main() -> None:

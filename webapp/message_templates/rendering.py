@@ -310,6 +310,22 @@ class RenderPool:
             words = f"The message template could not be checked: {error}"
             return [Finding("S03", Severity.ERROR, words)]
 
+    def text_of(self, html: str) -> str | None:
+        """Return the plain text of HTML; None when that takes too much."""
+        return self._text(["text", [html], None, None, True])
+
+    def text_to_edit(self, source: Source) -> str | None:
+        """Return a text part made from the body, code and all, or None."""
+        return self._text(["text to edit", astuple(source), None, None, True])
+
+    def _text(self, request: list[object]) -> str | None:
+        try:
+            with self._borrowed() as child:
+                (answer,) = child.answers(frame(request), 1)
+                return answer if isinstance(answer, str) else None
+        except (_ChildLost, ValueError):
+            return None
+
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[_Child]:
         """Lend a child; one that was lost or is left in the middle is ended."""

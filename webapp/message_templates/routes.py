@@ -14,6 +14,7 @@ from webapp.message_templates.examples import EXAMPLES, LANGUAGE
 from webapp.message_templates.findings import Fix
 from webapp.message_templates.forms import FixForm, MessageTemplateForm
 from webapp.message_templates.models import MessageTemplate
+from webapp.message_templates.rendering import shared_pool
 from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES
 from webapp.operators.access import Scope, actor, requires
 from webapp.recipients.models import RecipientTable
@@ -58,6 +59,8 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Save a new message template."""
     form = forms.from_page(MessageTemplateForm)
+    if request.form.get("then") == "text":
+        return _with_text(form)
     try:
         form.check()
         template = service.create(by=actor().operator.id, **form.changes())
@@ -84,6 +87,8 @@ def save(message_template_id: int) -> ResponseReturnValue:
     """Save what the editor holds, unless somebody saved a newer version."""
     form = forms.from_page(MessageTemplateForm)
     by = actor().operator.id
+    if request.form.get("then") == "text":
+        return _with_text(form, service.get(message_template_id))
     try:
         form.check()
         template = service.edit(
@@ -204,6 +209,19 @@ def restore(message_template_id: int, number: int) -> ResponseReturnValue:
     )
     flash(words)
     return _to_editor(template)
+
+
+def _with_text(
+    form: MessageTemplateForm, template: MessageTemplate | None = None
+) -> ResponseReturnValue:
+    """Show the editor with a text part that is made from the body, to be edited."""
+    made = shared_pool().text_to_edit(form.source())
+    if made is None:
+        words = _("No text could be made from this body.")
+        wrong = Invalid(words, {"text": [words]})
+        return _editor(form, template, wrong=wrong), 422
+    form.text.data = made
+    return _editor(form, template)
 
 
 def _to_editor(template: MessageTemplate, page: str = "") -> ResponseReturnValue:

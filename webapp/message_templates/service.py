@@ -19,14 +19,14 @@ from webapp.message_templates.models import (
     MessageTemplate,
     MessageTemplateVersion,
 )
-from webapp.message_templates.source import Source
+from webapp.message_templates.source import DEFAULT_LANGUAGE, Source
 from webapp.operators import audit
 from webapp.operators.models import Operator
 
 KIND = "message_template"
 # Campaigns come later in the pipeline; only how many there are matters here.
 _CAMPAIGN = sa.table("campaign", sa.column("message_template_id", sa.Integer))
-BODY = ("format", "subject", "preview_text", "html", "text")
+BODY = ("format", "language", "subject", "preview_text", "html", "text")
 
 
 def get(message_template_id: int) -> MessageTemplate:
@@ -68,8 +68,8 @@ def source_of(version: MessageTemplateVersion) -> Source:
     Examples
     --------
     >>> version = MessageTemplateVersion(format=Format.TEXT, subject="S", text="a")
-    >>> source_of(version)
-    Source(format='text', subject='S', text='a', html='', preview_text='')
+    >>> source_of(version) == Source("text", "S", "a")
+    True
     """
     return Source(
         version.format.value,
@@ -77,6 +77,7 @@ def source_of(version: MessageTemplateVersion) -> Source:
         version.text or "",
         version.html or "",
         version.preview_text or "",
+        version.language or DEFAULT_LANGUAGE,
     )
 
 
@@ -264,6 +265,7 @@ def _add_version(
     template: MessageTemplate, body: Mapping[str, Any], number: int, by: int | None
 ) -> None:
     fields = {name: body.get(name) or "" for name in BODY if name != "format"}
+    fields["language"] = fields["language"] or DEFAULT_LANGUAGE
     version = MessageTemplateVersion(
         number=number,
         format=Format(body.get("format") or Format.MARKDOWN),

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 #: How the body of a message template is written.
-FORMATS = ("text", "html", "markdown")
+FORMATS = ("text", "html", "markdown", "mjml")
 
 #: Characters allowed in one part of a message template.
 MAX_SOURCE = 256 * 1024
 
 #: Characters allowed in one part of one rendered message.
 MAX_OUTPUT = 1024 * 1024
+
+#: The language of a message template where none is named.
+DEFAULT_LANGUAGE = "en"
 
 #: Names that every message has, beside the columns of its recipient table.
 SYSTEM_NAMES = frozenset({"unsubscribe_url", "view_url"})
@@ -32,16 +35,18 @@ class Source:
     Parameters
     ----------
     format
-        ``text``, ``html`` or ``markdown``.
+        ``text``, ``html``, ``markdown`` or ``mjml``.
     subject
         One line of Jinja.
     text
         The plain text. In the other formats it may be empty: then it is made from
         the HTML.
     html
-        The HTML, or in the format ``markdown`` the Markdown.
+        The HTML, or in the formats ``markdown`` and ``mjml`` the Markdown or MJML.
     preview_text
         What mail programs show beside the subject; hidden in the HTML.
+    language
+        In which language it is written (RFC 5646), for the layout of Markdown.
     """
 
     format: str
@@ -49,6 +54,7 @@ class Source:
     text: str = ""
     html: str = ""
     preview_text: str = ""
+    language: str = DEFAULT_LANGUAGE
 
     @property
     def has_html(self) -> bool:
