@@ -593,7 +593,13 @@ def upgrade() -> None:
         sa.Column(
             "format",
             sa.Enum(
-                "markdown", "html", "text", name="format", native_enum=False, length=16
+                "markdown",
+                "html",
+                "mjml",
+                "text",
+                name="format",
+                native_enum=False,
+                length=16,
             ),
             nullable=False,
         ),
@@ -601,6 +607,8 @@ def upgrade() -> None:
         sa.Column("preview_text", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(length=35), nullable=False),
+        sa.Column("attachments", sa.JSON(), nullable=False),
         sa.Column("created_by", sa.Integer(), nullable=True),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
@@ -918,6 +926,7 @@ def upgrade() -> None:
         sa.Column("reply_to", sa.String(length=320), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("attachments", sa.JSON(), nullable=False),
+        sa.Column("attachment_column", sa.String(length=200), nullable=False),
         sa.Column("base_url", sa.String(length=500), nullable=False),
         sa.Column("protection", sa.String(length=16), nullable=False),
         sa.Column("throttle", sa.Integer(), nullable=False),
@@ -1196,6 +1205,7 @@ def upgrade() -> None:
         sa.Column("address_key", sa.String(length=320), nullable=False),
         sa.Column("row_values", sa.JSON(), nullable=False),
         sa.Column("bodies", sa.JSON(), nullable=True),
+        sa.Column("attachments", sa.JSON(none_as_null=True), nullable=True),
         sa.Column(
             "status",
             sa.Enum(
