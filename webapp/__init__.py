@@ -19,7 +19,7 @@ from webapp.campaigns import single_routes as campaigns_single_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
-from webapp.mailboxes import mails_api
+from webapp.mailboxes import filing_api, folders_api, mails_api
 from webapp.mailboxes import routes as mailboxes_routes
 from webapp.message_templates import api as message_templates_api
 from webapp.message_templates import preview_routes as message_previews
@@ -43,6 +43,7 @@ from webapp.senders import key_routes as sender_keys_routes
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
 from webapp.suppressions import routes as suppressions_routes
+from webapp.triage import acting_routes
 from webapp.triage import api as triage_api
 from webapp.triage import routes as triage_routes
 
@@ -66,6 +67,7 @@ PAGES: tuple[Blueprint, ...] = (
     campaigns_single_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,
+    acting_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
@@ -79,7 +81,9 @@ APIS: tuple[Blueprint, ...] = (
     campaigns_api.bp,
     single_api.bp,
     mailboxes_api.bp,
+    folders_api.bp,
     mails_api.bp,
+    filing_api.bp,
     triage_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)

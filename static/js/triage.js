@@ -66,6 +66,8 @@ const keys = {
   s: flag,
   i: () => act("read"),
   u: () => act("unread"),
+  e: () => act("archive"),
+  "#": () => act("delete"),
   z: () => document.querySelector(".toast form button")?.click(),
   Escape: back,
 };

@@ -6,7 +6,7 @@ from tests.mailboxes.conftest import access_to
 from tests.mailboxes.samples import flags_of, mail, put
 from tests.support.dovecot import Dovecot
 from tests.support.fake_imap import fake_imap
-from webapp.mailboxes import browsing, opening
+from webapp.mailboxes import browsing, changing, opening
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_answers import decode_name
 from webapp.mailboxes.imap_errors import (
@@ -124,7 +124,7 @@ def test_flags_that_we_set_are_seen_by_another_client(
     any_dovecot: Dovecot, login: str, line: Connection
 ) -> None:
     fill(any_dovecot, login, 4)
-    changed = browsing.change_flags(
+    changed = changing.change_flags(
         line, b"INBOX", [1, 3, 99], add=["\\Seen", "todo"], remove=[]
     )
     assert changed == [1, 3]
@@ -136,8 +136,8 @@ def test_a_flag_may_be_called_as_its_field_is(
     any_dovecot: Dovecot, login: str, line: Connection
 ) -> None:
     fill(any_dovecot, login, 1)
-    browsing.change_flags(line, b"INBOX", [1], add=["flagged", "seen"], remove=[])
-    browsing.change_flags(line, b"INBOX", [1], add=[], remove=["flagged"])
+    changing.change_flags(line, b"INBOX", [1], add=["flagged", "seen"], remove=[])
+    changing.change_flags(line, b"INBOX", [1], add=[], remove=["flagged"])
     assert flags_of(any_dovecot, login) == {1: "\\Seen"}
 
 
@@ -145,10 +145,10 @@ def test_only_what_really_changes_counts(
     any_dovecot: Dovecot, login: str, line: Connection
 ) -> None:
     fill(any_dovecot, login, 3)
-    browsing.change_flags(line, b"INBOX", [2], add=["\\Seen"], remove=[])
-    changed = browsing.change_flags(line, b"INBOX", [1, 2], add=["\\Seen"], remove=[])
+    changing.change_flags(line, b"INBOX", [2], add=["\\Seen"], remove=[])
+    changed = changing.change_flags(line, b"INBOX", [1, 2], add=["\\Seen"], remove=[])
     assert changed == [1]
-    undone = browsing.change_flags(line, b"INBOX", changed, add=[], remove=["\\Seen"])
+    undone = changing.change_flags(line, b"INBOX", changed, add=[], remove=["\\Seen"])
     assert undone == [1]
     assert flags_of(any_dovecot, login) == {1: "", 2: "\\Seen", 3: ""}
 
@@ -159,18 +159,18 @@ def test_many_uids_go_in_chunks(
     line: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(browsing, "CHUNK", 4)
+    monkeypatch.setattr(changing, "CHUNK", 4)
     fill(any_dovecot, login, 11)
     uids = list(range(1, 12))
     assert (
-        browsing.change_flags(line, b"INBOX", uids, add=["\\Seen"], remove=[]) == uids
+        changing.change_flags(line, b"INBOX", uids, add=["\\Seen"], remove=[]) == uids
     )
 
 
 @pytest.mark.parametrize("flag", ["foo) BAR (x", "\\Recent", "\\Bad", "a b", "x\r\ny"])
 def test_what_is_no_flag_is_refused(line: Connection, flag: str) -> None:
     with pytest.raises(QueryError):
-        browsing.change_flags(line, b"INBOX", [1], add=[flag], remove=[])
+        changing.change_flags(line, b"INBOX", [1], add=[flag], remove=[])
 
 
 def test_a_folder_that_vanished_is_said(line: Connection) -> None:
@@ -193,7 +193,7 @@ def test_new_numbers_make_old_uids_void(
     with pytest.raises(FolderRenumbered):
         browsing.page(line, b"Box", uidvalidity=old)
     with pytest.raises(FolderRenumbered):
-        browsing.change_flags(
+        changing.change_flags(
             line, b"Box", [1], add=["\\Seen"], remove=[], uidvalidity=old
         )
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.mailboxes.conftest import access_to
 from tests.support.fake_imap import fake_imap
-from webapp.mailboxes import browsing, opening
+from webapp.mailboxes import browsing, changing, opening
 from webapp.mailboxes.imap_errors import ImapError
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.query_text import parse
@@ -66,7 +66,7 @@ def test_any_answer_is_an_answer_or_a_sentence(answer: bytes) -> None:
         with contextlib.suppress(ImapError):
             opening.open_mail(connection, b"INBOX", 7)
         with contextlib.suppress(ImapError):
-            browsing.change_flags(connection, b"INBOX", [7], add=["\\Seen"], remove=[])
+            changing.change_flags(connection, b"INBOX", [7], add=["\\Seen"], remove=[])
         connection.line.broken = True
         connection.close()
 

@@ -8,7 +8,8 @@ import config
 from tests.mailboxes.samples import newsletter, with_attachments
 from tests.support.practice_servers import Servers
 from webapp.core.db import db
-from webapp.mailboxes import folders, mails, service
+from webapp.mailboxes import filing, folders, mails, service
+from webapp.mailboxes.filing import Choice
 from webapp.mailboxes.models import Folder, Mailbox
 
 
@@ -48,7 +49,9 @@ def test_list_open_and_flag(inbox: Folder, servers: Servers) -> None:
     ]
     assert not newest.has("seen")
     assert not mails.listed(inbox).rows[0].has("seen")
-    changed = mails.change_flags(inbox, uids=[newest.uid], add=["\\Seen", "\\Flagged"])
+    changed = filing.change_flags(
+        inbox, Choice([newest.uid]), add=["\\Seen", "\\Flagged"]
+    )
     assert changed == [newest.uid]
     client = servers.imap()
     client.select("INBOX", readonly=True)

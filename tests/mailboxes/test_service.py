@@ -9,8 +9,9 @@ from tests.support.fake_imap import fake_imap
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
-from webapp.mailboxes import folders, mails, reach, service
+from webapp.mailboxes import filing, folders, mails, reach, service
 from webapp.mailboxes.address_line import AddressLineError, parse
+from webapp.mailboxes.filing import Choice
 from webapp.mailboxes.imap_errors import FolderGone, SignInRefused, Unreachable
 from webapp.mailboxes.models import Folder, Mailbox, MailboxState
 from webapp.mailboxes.pool import pool
@@ -187,9 +188,8 @@ def test_a_deleted_mailbox_is_gone_and_its_name_free(mailbox: Mailbox) -> None:
 
 def test_flags_by_search(mailbox: Mailbox, dovecot: Dovecot, login: str) -> None:
     fill(dovecot, login, 12)
-    changed = mails.change_flags(
-        inbox(mailbox), text="from:ada", add=["\\Flagged"], remove=[]
-    )
+    choice = Choice(text="from:ada")
+    changed = filing.change_flags(inbox(mailbox), choice, add=["\\Flagged"])
     assert len(changed) == 2
 
 
@@ -197,7 +197,7 @@ def test_no_choice_changes_nothing(
     mailbox: Mailbox, dovecot: Dovecot, login: str
 ) -> None:
     fill(dovecot, login, 3)
-    assert mails.change_flags(inbox(mailbox), add=["\\Seen"]) == []
+    assert filing.change_flags(inbox(mailbox), Choice(), add=["\\Seen"]) == []
 
 
 @pytest.mark.parametrize(

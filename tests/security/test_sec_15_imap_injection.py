@@ -13,7 +13,7 @@ from tests.mailboxes.conftest import access_to
 from tests.support.dovecot import Dovecot
 from tests.support.fake_imap import FakeImap, fake_imap
 from webapp.core.db import db
-from webapp.mailboxes import browsing, folders
+from webapp.mailboxes import browsing, changing, folders
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused
 from webapp.mailboxes.imap_signin import connect
@@ -78,7 +78,7 @@ def test_folder_names(line: Connection, server: FakeImap, raw: bytes) -> None:
 @pytest.mark.parametrize("flag", [INJECTED, "a b", "a) (b", "", "ü", "\\Seen\r\n"])
 def test_flags(line: Connection, server: FakeImap, flag: str) -> None:
     with pytest.raises(QueryError):
-        browsing.change_flags(line, b"INBOX", [1], add=[flag], remove=[])
+        changing.change_flags(line, b"INBOX", [1], add=[flag], remove=[])
     assert server.count("STORE") == 0
 
 

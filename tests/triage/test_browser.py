@@ -46,6 +46,7 @@ def sign_in(page: Page, origin: str, path: str) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.locator(".mails").wait_for()
+    page.wait_for_load_state()  # the keys work from here on
 
 
 def is_well(seen: Window) -> None:
@@ -81,8 +82,8 @@ def test_one_pane_on_a_phone(browser: Browser, origin: str) -> None:
         assert not page.locator(".mails").is_visible()
         page.get_by_role("link", name="List").click()
         assert page.locator(".mails").is_visible()
-        page.locator(".folder-menu summary").click()
-        page.locator(".folder-menu").get_by_role("link", name="Entwürfe").click()
+        page.locator("#list .folder-menu summary").click()
+        page.locator("#list .folder-menu").get_by_role("link", name="Entwürfe").click()
         page.get_by_text("This folder is empty").wait_for()
         is_well(seen)
 

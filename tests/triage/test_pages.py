@@ -101,14 +101,14 @@ def test_selected_mails_are_marked_and_the_way_back_is_offered(
     before = flags_of(dovecot, login)
     chosen = [word_of(page, uid) for uid in (54, 55, 56)]
     data = {"mails": chosen, "do": "flag", "back": inbox}
-    assert client.submit("/triage/flags", data).location == inbox
+    assert client.submit("/triage/act", data).location == inbox
     marked = flags_of(dovecot, login)
     assert all("\\Flagged" in marked[uid] for uid in (54, 55, 56))
     page = text(client, inbox)
     toast = re.search(r'class="toast">.*?</form>', page, re.DOTALL)
     assert toast
     undo = dict(re.findall(r'name="(\w+)"\s+value="([^"]*)"', toast[0]))
-    client.submit("/triage/flags", undo)
+    client.submit("/triage/act", undo)
     assert flags_of(dovecot, login) == before
 
 
@@ -124,9 +124,9 @@ def test_each_mark_and_its_opposite(
     flag: str,
 ) -> None:
     word = word_of(text(client, inbox), 56)
-    client.submit("/triage/flags", {"mails": word, "do": action})
+    client.submit("/triage/act", {"mails": word, "do": action})
     assert flags_of(dovecot, login)[56] == flag
-    client.submit("/triage/flags", {"mails": word, "do": f"un{action}"})
+    client.submit("/triage/act", {"mails": word, "do": f"un{action}"})
     assert flags_of(dovecot, login)[56] == ""
 
 
@@ -142,7 +142,7 @@ def test_each_mark_and_its_opposite(
 def test_a_strange_choice_is_said(
     client: PageClient, inbox: str, data: dict[str, str]
 ) -> None:
-    answer = client.submit("/triage/flags", {**data, "back": inbox})
+    answer = client.submit("/triage/act", {**data, "back": inbox})
     assert answer.status_code == 303
     assert 'class="toast"' in text(client, inbox)
 
@@ -154,7 +154,7 @@ def test_one_never_comes_back_elsewhere(
     client: PageClient, inbox: str, back: str
 ) -> None:
     del inbox
-    answer = client.submit("/triage/flags", {"do": "read", "back": back})
+    answer = client.submit("/triage/act", {"do": "read", "back": back})
     assert answer.location == "/triage"
 
 
@@ -228,7 +228,7 @@ def test_new_numbers_are_a_notice(
     first = folders.fresh(mailbox, force=True)[0]
     path = f"/triage/{mailbox.id}/{first.id}/1"
     assert "numbered this folder anew" in text(client, f"{path}?v=1")
-    answer = client.submit("/triage/flags", {"mails": f"{first.id}.1.1", "do": "read"})
+    answer = client.submit("/triage/act", {"mails": f"{first.id}.1.1", "do": "read"})
     assert "numbered this folder anew" in text(client, str(answer.location))
     assert flags_of(dovecot, login) == {1: ""}
 
@@ -244,5 +244,65 @@ def test_a_reader_sees_no_buttons(client: PageClient, inbox: str) -> None:
     db.session.commit()
     page = text(client, inbox)
     assert 'name="mails"' not in page
-    answer = client.submit("/triage/flags", {"mails": "1.1.1", "do": "read"})
+    answer = client.submit("/triage/act", {"mails": "1.1.1", "do": "read"})
     assert answer.status_code == 403
+
+
+def toast(client: PageClient, path: str) -> dict[str, str]:
+    """Return what the undo of the toast on a page would post."""
+    page = text(client, path)
+    form = page[page.index('class="toasts"') :]
+    pairs = re.findall(r'name="(mails|do|back)"\s+value="([^"]*)"', form)
+    return {name: value.replace("&gt;", ">") for name, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("action", "folder"), [("archive", "Archive"), ("delete", "Trash")]
+)
+def test_archive_and_delete_can_be_undone(
+    client: PageClient,
+    inbox: str,
+    dovecot: Dovecot,
+    login: str,
+    action: str,
+    folder: str,
+) -> None:
+    before = flags_of(dovecot, login)
+    page = text(client, inbox)
+    data = {"mails": word_of(page, 56), "do": action, "back": inbox}
+    assert client.submit("/triage/act", data).location == inbox
+    assert len(flags_of(dovecot, login)) == len(before) - 1
+    assert len(flags_of(dovecot, login, folder)) == 1
+    client.submit("/triage/act", toast(client, inbox))
+    assert len(flags_of(dovecot, login)) == len(before)
+    assert flags_of(dovecot, login, folder) == {}
+
+
+def test_moving_an_open_mail_goes_back_to_its_list(
+    client: PageClient, inbox: str, dovecot: Dovecot, login: str
+) -> None:
+    open_mail = links(text(client, inbox))[0].replace("&amp;", "&")
+    page = text(client, open_mail)
+    to = re.search(r'<option value="(\d+)">Entwürfe<', page)
+    assert to
+    data = {"mails": word_of(page, 56), "do": "move", "to": to[1], "back": open_mail}
+    answer = client.submit("/triage/act", data)
+    assert answer.location.split("?")[0] == inbox
+    assert len(flags_of(dovecot, login, "Entw&APw-rfe")) == 1
+
+
+def test_deleting_from_the_trash_asks_first(
+    client: PageClient, inbox: str, mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> None:
+    put(dovecot, login, mail("Ada <ada@example.com>", "Old", "Body", 1), folder="Trash")
+    trash = next(one.id for one in folders.known(mailbox.id) if one.role == "trash")
+    path = f"/triage/{mailbox.id}/{trash}"
+    db.session.commit()
+    word = word_of(text(client, path), 1)
+    asked = client.submit("/triage/act", {"mails": word, "do": "delete", "back": path})
+    assert "cannot be undone" in asked.get_data(as_text=True)
+    assert len(flags_of(dovecot, login, "Trash")) == 1
+    data = {"mails": word, "do": "delete", "back": path, "sure": "1"}
+    client.submit("/triage/act", data)
+    assert flags_of(dovecot, login, "Trash") == {}
+    assert "mails" not in toast(client, path)

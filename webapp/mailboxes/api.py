@@ -1,4 +1,4 @@
-"""Mailboxes, as JSON: accounts and their folders. Mails are in `mails_api`."""
+"""Mailboxes, as JSON: accounts. Folders and mails have modules of their own."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from webapp.core import forms
 from webapp.core.openapi import operation, schema_list, schema_object
-from webapp.mailboxes import folders, service
+from webapp.mailboxes import service
 from webapp.mailboxes.forms import MailboxForm
 from webapp.mailboxes.in_words import in_words
-from webapp.mailboxes.models import Folder, Mailbox
+from webapp.mailboxes.models import Mailbox
 from webapp.operators.access import Scope, requires
 from webapp.operators.idempotency import idempotent
 
@@ -26,16 +26,6 @@ MAILBOX = schema_object(
     state="string",
     state_words="string",
     is_practice="boolean",
-)
-FOLDER = schema_object(
-    id="integer",
-    name="string",
-    role="string",
-    delimiter="string",
-    selectable="boolean",
-    total="integer?",
-    unseen="integer?",
-    uidvalidity="integer?",
 )
 TESTED = schema_object(
     ok="boolean", words="string", reply="string", steps={"type": "array"}
@@ -99,16 +89,6 @@ def test(mailbox_id: int) -> ResponseReturnValue:
     return jsonify(ok=tested.ok, words=tested.words, reply=tested.reply, steps=steps)
 
 
-@bp.get("/mailboxes/<int:mailbox_id>/folders")
-@requires(Scope.READ)
-@operation(answer=schema_list(FOLDER))
-def list_folders(mailbox_id: int) -> ResponseReturnValue:
-    """List all folders with their real names, roles and counts."""
-    with in_words():
-        found = folders.fresh(service.get(mailbox_id), force=True)
-    return jsonify(items=[show_folder(folder) for folder in found], next=None)
-
-
 def show(mailbox: Mailbox) -> dict[str, Any]:
     """Return a mailbox without its secrets."""
     return {
@@ -119,10 +99,3 @@ def show(mailbox: Mailbox) -> dict[str, Any]:
         "is_practice": mailbox.is_practice,
         "has_own_ca": bool(mailbox.ca_pem),
     }
-
-
-def show_folder(folder: Folder) -> dict[str, Any]:
-    """Return a folder."""
-    names = ("id", "name", "role", "delimiter", "selectable", "total", "unseen")
-    shown = {name: getattr(folder, name) for name in names}
-    return {**shown, "uidvalidity": folder.uidvalidity}

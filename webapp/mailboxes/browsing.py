@@ -18,30 +18,24 @@ from webapp.mailboxes.imap_errors import (
 from webapp.mailboxes.imap_wire import Fetched
 from webapp.mailboxes.query import (
     EVERYTHING,
-    KEYWORD,
     LARGEST_NUMBER,
     And,
     Contains,
     Not,
     Or,
     Query,
-    QueryError,
     Where,
     needs_charset,
     to_imap,
     uid_set,
 )
 from webapp.mailboxes.query_simplify import simplify
-from webapp.mailboxes.rows import MailRow, fetch_items, flags_of, placeholder, row_of
+from webapp.mailboxes.rows import MailRow, fetch_items, placeholder, row_of
 
 PAGE = 50
 WINDOW = 5000
 BODY_WINDOW = 500
 SEARCH_SECONDS = 8.0
-CHUNK = 500
-SETTABLE = {"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"}
-#: The names that our own fields have are no keywords, but the flags themselves.
-FLAG_OF_FIELD = {flag[1:].lower(): flag for flag in SETTABLE}
 
 
 @dataclass(frozen=True)
@@ -71,10 +65,17 @@ def open_folder(
     FolderRenumbered
         If UIDVALIDITY is no longer the one given.
     """
-    return _same(connection.select(raw, readonly=True), uidvalidity)
+    return same_numbering(connection.select(raw, readonly=True), uidvalidity)
 
 
-def _same(selected: Selected, uidvalidity: int | None) -> Selected:
+def same_numbering(selected: Selected, uidvalidity: int | None) -> Selected:
+    """Return an opened folder if its UIDs are the ones that we know.
+
+    Raises
+    ------
+    FolderRenumbered
+        If UIDVALIDITY is no longer the one given.
+    """
     if uidvalidity is not None and selected.uidvalidity != uidvalidity:
         raise FolderRenumbered(
             "The server has numbered this folder anew. Open the folder again."
@@ -241,63 +242,6 @@ def matching_uids(connection: Connection, raw: bytes, query: Query) -> list[int]
         span = b"%d:%d" % (max(1, last - WINDOW + 1), last)
         uids += _search(connection, [span, *keys], utf8=utf8)
     return sorted(uids)
-
-
-def change_flags(
-    connection: Connection,
-    raw: bytes,
-    uids: list[int],
-    *,
-    add: list[str],
-    remove: list[str],
-    uidvalidity: int | None = None,
-) -> list[int]:
-    r"""Add and remove flags, and return the UIDs of the mails that really changed.
-
-    A system flag is called as IMAP calls it (``\Seen``) or as our field is (``seen``).
-    Only mails that lack a flag (or have one too many) are touched, so that an undo of
-    the returned UIDs restores exactly what was.
-    """
-    add = [FLAG_OF_FIELD.get(flag, flag) for flag in add]
-    remove = [FLAG_OF_FIELD.get(flag, flag) for flag in remove]
-    for flag in [*add, *remove]:
-        if flag not in SETTABLE and not KEYWORD.fullmatch(flag):
-            raise QueryError(f"“{flag}” is not a flag or keyword that can be set.")
-    selected = _same(connection.select(raw, readonly=False), uidvalidity)
-    if selected.readonly:
-        raise ServerRefused("The server lets us read this folder only.")
-    changed: set[int] = set()
-    for chunk in chunks(sorted(set(uids))):
-        have = _flags(connection, chunk)
-        for change, flags in ((b"+", add), (b"-", remove)):
-            for flag in flags:
-                wanted = [
-                    uid
-                    for uid, now in have.items()
-                    if (flag.lower() in now) == (change == b"-")
-                ]
-                if wanted:
-                    connection.store(uid_set(wanted), change, [flag.encode("ascii")])
-                    changed.update(wanted)
-    return sorted(changed)
-
-
-def _flags(connection: Connection, uids: list[int]) -> dict[int, set[str]]:
-    found = connection.fetch(uid_set(uids), b"(UID FLAGS)")
-    return {
-        uid: {flag.lower() for flag in flags_of(items.get(b"FLAGS"))}
-        for uid, items in found.items.items()
-        if uid in set(uids)
-    }
-
-
-def chunks(uids: list[int]) -> list[list[int]]:
-    """Split into sets that every server takes in one command.
-
-    >>> [len(chunk) for chunk in chunks(list(range(1200)))]
-    [500, 500, 200]
-    """
-    return [uids[at : at + CHUNK] for at in range(0, len(uids), CHUNK)]
 
 
 def one_row(connection: Connection, uid: int) -> MailRow:

@@ -1,7 +1,8 @@
 """Folders: what the server has, remembered with its counts for the next page."""
 
 import base64
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -65,6 +66,14 @@ def get(folder_id: int) -> Folder:
     return folder
 
 
+def of_mailbox(mailbox_id: int, folder_id: int) -> Folder:
+    """Return a folder of this mailbox; raises as `get` does."""
+    folder = get(folder_id)
+    if folder.mailbox_id != mailbox_id:
+        raise NotFound(_("There is no such folder."))
+    return folder
+
+
 def raw_of(folder: Folder) -> bytes:
     """Return the octets by which the server knows a folder."""
     return base64.b64decode(folder.raw_name)
@@ -92,7 +101,7 @@ def fresh(mailbox: Mailbox, *, force: bool = False) -> list[Folder]:
     ImapError
         If the server has to be asked and cannot.
     """
-    mailbox_id = mailbox.id
+    mailbox_id, own_names = mailbox.id, dict(mailbox.folder_map)
     found = known(mailbox_id)
     newest = max((f.counted_at for f in found if f.counted_at), default=None)
     if not force and newest and newest > now() - FRESH:
@@ -100,7 +109,7 @@ def fresh(mailbox: Mailbox, *, force: bool = False) -> list[Folder]:
     with line_to(mailbox) as connection:
         listed, counts = connection.list_folders()
         counts = counts or _counted(connection, listed)
-    _remember(mailbox_id, listed, counts)
+    _remember(mailbox_id, with_own_roles(listed, own_names), counts)
     return known(mailbox_id)
 
 
@@ -116,6 +125,27 @@ def _counted(connection: Connection, listed: list[Listed]) -> dict[bytes, Counts
             if connection.broken:
                 raise
     return counts
+
+
+def with_own_roles(
+    listed: Sequence[Listed], own_names: Mapping[str, str]
+) -> list[Listed]:
+    """Let the operator's own names say which folder has a role.
+
+    >>> sent = Listed(b"Out", "Out", "/", "", True)
+    >>> [one.role for one in with_own_roles([sent], {"sent": "Out"})]
+    ['sent']
+    """
+    roles = {role: name for role, name in own_names.items() if role in ROLE_ORDER}
+    by_name = {name: role for role, name in roles.items()}
+    have = {one.name for one in listed}
+    taken = {role for role, name in roles.items() if name in have}
+    return [
+        dataclasses.replace(
+            one, role=by_name.get(one.name, "" if one.role in taken else one.role)
+        )
+        for one in listed
+    ]
 
 
 def _remember(
@@ -155,6 +185,7 @@ def _columns(each: Listed, counts: Counts | None, at: Any) -> dict[str, Any]:
         "delimiter": each.delimiter,
         "role": each.role,
         "selectable": each.selectable,
+        "subscribed": each.subscribed,
         "counted_at": at,
         "gone_at": None,
     }

@@ -1,8 +1,11 @@
 """What a person or a program may say about a mailbox, and about flags."""
 
+import base64
+from datetime import datetime
 from typing import Any
 
 from wtforms import (
+    BooleanField,
     FieldList,
     IntegerField,
     PasswordField,
@@ -12,8 +15,10 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.widgets import TextArea
 
-from webapp.core.forms import PostForm, choices
+from webapp.core.errors import Invalid
+from webapp.core.forms import ObjectField, PostForm, choices
 from webapp.core.net import NetError, host_name, tls_context
 from webapp.core.words import _, _l
 from webapp.mailboxes import address_line
@@ -34,6 +39,28 @@ PRESETS = {
     "fastmail": ("Fastmail", "imap.fastmail.com", 993),
     "gmx": ("GMX", "imap.gmx.net", 993),
 }
+
+
+class OwnNamesField(ObjectField):
+    """Own names of folders: lines of ``name = folder``, from the API an object."""
+
+    widget = TextArea()  # type: ignore[assignment]  # its stubs know text fields only
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read the lines; what is no JSON object may be lines."""
+        text = str(valuelist[0]).strip() if valuelist else ""
+        if text.startswith("{") or not text:
+            self.data = {}
+            super().process_formdata(valuelist)
+            return
+        pairs = [line.partition("=") for line in text.splitlines() if line.strip()]
+        if not all(is_given for _name, is_given, _folder in pairs):
+            raise ValueError(_("Write one line each: name = folder."))
+        self.data = {name.strip(): folder.strip() for name, _is, folder in pairs}
+
+    def _value(self) -> str:
+        data = self.data if isinstance(self.data, dict) else {}
+        return "\n".join(f"{name} = {folder}" for name, folder in data.items())
 
 
 class MailboxForm(PostForm):
@@ -57,6 +84,14 @@ class MailboxForm(PostForm):
         _l("Own CA certificate (PEM)"),
         [Optional(), Length(max=100_000)],
         description=_l("Only when the server's certificate comes from your own CA."),
+    )
+
+    folder_map = OwnNamesField(
+        _l("Own names of folders"),
+        description=_l(
+            "One line each, such as: archive = Lists/2026. A role (archive, trash, "
+            "sent, drafts, junk) says which folder has it."
+        ),
     )
 
     def validate(self, extra_validators: Any = None) -> bool:
@@ -112,14 +147,91 @@ class MailboxForm(PostForm):
         return {**values, "port": values["port"] or 993}
 
 
-class FlagsForm(PostForm):
-    """Which mails, and which flags to add and remove."""
+class ChosenForm(PostForm):
+    """Which mails: `uids` of one numbering, or all that match `q`."""
 
     uids = FieldList(IntegerField(validators=[NumberRange(1, 2**32 - 1)]))
     q = StringField(_l("Search"), [Length(max=1000)])
+    uidvalidity = IntegerField(validators=[Optional()])
+
+
+class FlagsForm(ChosenForm):
+    """Which mails, and which flags to add and remove."""
+
     add = FieldList(StringField(validators=[Length(max=64)]), max_entries=20)
     remove = FieldList(StringField(validators=[Length(max=64)]), max_entries=20)
-    uidvalidity = IntegerField(validators=[Optional()])
+
+
+class FileForm(ChosenForm):
+    """Which mails, and the folder where they shall go: its id, a role or a name."""
+
+    to = StringField(
+        _l("To"),
+        [InputRequired(_l("Say to which folder.")), Length(max=1000)],
+    )
+
+
+class DeleteForm(ChosenForm):
+    """Which mails, and whether they pass by the trash."""
+
+    for_good = BooleanField(_l("Delete for good"))
+
+
+class AppendForm(PostForm):
+    """A mail to be added to a folder."""
+
+    source = TextAreaField(
+        _l("Source"),
+        [InputRequired(_l("Give the complete mail."))],
+        description=_l("The complete RFC 5322 source, base64."),
+    )
+    flags = FieldList(StringField(validators=[Length(max=64)]), max_entries=20)
+    received = StringField(
+        _l("Received"),
+        [Optional(), Length(max=40)],
+        description=_l("ISO 8601 with an offset; else the present."),
+    )
+
+    def validate_received(self, received: StringField) -> None:
+        """Refuse what is no instant."""
+        try:
+            moment = datetime.fromisoformat(received.data or "")
+        except ValueError as error:
+            raise ValidationError(
+                _("Write it as 2027-01-31T08:00:00+01:00.")
+            ) from error
+        if moment.tzinfo is None:
+            raise ValidationError(_("Say the offset too, as +01:00 or Z."))
+
+    def values(self) -> dict[str, Any]:
+        """Return the octets, the flags and the instant."""
+        try:
+            octets = base64.b64decode(self.source.data or "", validate=True)
+        except ValueError as error:
+            words = _("The source has to be base64.")
+            raise Invalid(words, {"source": [words]}) from error
+        text = self.received.data
+        return {
+            "octets": octets,
+            "flags": [flag for flag in self.flags.data if flag],
+            "received": datetime.fromisoformat(text) if text else None,
+        }
+
+
+class FolderForm(PostForm):
+    """A folder's name, with the server's delimiter between its levels."""
+
+    name = StringField(
+        _l("Name"),
+        [InputRequired(_l("Give the folder a name.")), Length(max=200)],
+    )
+
+
+class FolderChangeForm(PostForm):
+    """What can be changed of a folder."""
+
+    name = StringField(_l("Name"), [Optional(), Length(max=200)])
+    subscribed = BooleanField(_l("Subscribed"))
 
 
 def _no_line_breaks(text: str) -> None:

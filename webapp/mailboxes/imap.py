@@ -8,17 +8,22 @@ a `Connection`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from webapp.mailboxes.imap_answers import (
     Answer,
     Counts,
     Listed,
+    Placed,
+    parse_appenduid,
+    parse_copyuid,
     parse_list,
     parse_status,
 )
 from webapp.mailboxes.imap_errors import FolderGone, ServerRefused
 from webapp.mailboxes.imap_wire import Fetched, Line, quoted, read_fetch
 
+TARGET_GONE = "The folder to put it into is no longer on the server."
 STATUS_ITEMS = b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
 #: Refusals of SELECT that do not mean that the folder is gone (RFC 5530).
 STILL_THERE = {"NOPERM", "UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
@@ -68,10 +73,25 @@ class Connection:
         args = [b'""', b'"*"']
         if self.has("LIST-STATUS"):
             wanted = b"SPECIAL-USE " if self.has("SPECIAL-USE") else b""
+            wanted += b"SUBSCRIBED " if self.has("LIST-EXTENDED") else b""
             args.append(b"RETURN (" + wanted + b"STATUS " + STATUS_ITEMS + b")")
         self.line.take("STATUS")
         listed = parse_list(self._ask(b"LIST", args, "LIST"))
         return listed, parse_status(self.line.take("STATUS"))
+
+    def create(self, raw: bytes) -> None:
+        """Make a folder and subscribe to it."""
+        self.line.command(b"CREATE", [quoted(raw)])
+        self.line.command(b"SUBSCRIBE", [quoted(raw)])
+
+    def rename(self, raw: bytes, to: bytes) -> None:
+        """Give a folder, and those inside it, another name."""
+        self.line.command(b"RENAME", [quoted(raw), quoted(to)])
+
+    def subscribe(self, raw: bytes, *, wanted: bool) -> None:
+        """Subscribe to a folder or no longer."""
+        verb = b"SUBSCRIBE" if wanted else b"UNSUBSCRIBE"
+        self.line.command(verb, [quoted(raw)])
 
     def status(self, raw: bytes) -> Counts:
         """Return the counts of one folder that is not selected."""
@@ -144,6 +164,60 @@ class Connection:
         """Add (``+``) or remove (``-``) flags of a UID set."""
         args = [uids, change + b"FLAGS.SILENT", b"(" + b" ".join(flags) + b")"]
         self._ask(b"STORE", args, "FETCH", uid=True)
+
+    def copy(self, uids: bytes, target: bytes) -> Placed | None:
+        """Copy a UID set to a folder; says where they are now if the server does.
+
+        Raises
+        ------
+        FolderGone
+            If the server does not have that folder.
+        """
+        return self._place(b"COPY", uids, target)
+
+    def move(self, uids: bytes, target: bytes) -> Placed | None:
+        """Move a UID set (RFC 6851), which must be offered; else as `copy`."""
+        return self._place(b"MOVE", uids, target)
+
+    def _place(self, verb: bytes, uids: bytes, target: bytes) -> Placed | None:
+        self.line.take("COPYUID")
+        try:
+            self.line.command(verb, [uids, quoted(target)], uid=True)
+        except ServerRefused as error:
+            if error.code not in {"TRYCREATE", "NONEXISTENT"}:
+                raise
+            raise FolderGone(TARGET_GONE) from error
+        return parse_copyuid(self.line.take("COPYUID"))
+
+    def expunge(self, uids: bytes) -> None:
+        """Remove those of a UID set that are marked as deleted (RFC 4315 2.1).
+
+        There is no way here to say EXPUNGE alone: it would take mails of others.
+        """
+        self.line.command(b"EXPUNGE", [uids], uid=True)
+
+    def append(
+        self,
+        target: bytes,
+        octets: bytes,
+        flags: Sequence[bytes] = (),
+        received: datetime | None = None,
+    ) -> tuple[int, int] | None:
+        """Add a mail to a folder; returns UIDVALIDITY and UID if the server says them.
+
+        Raises
+        ------
+        FolderGone
+            If the server does not have that folder.
+        """
+        self.line.take("APPENDUID")
+        try:
+            self.line.append(quoted(target), octets, flags, received)
+        except ServerRefused as error:
+            if error.code not in {"TRYCREATE", "NONEXISTENT"}:
+                raise
+            raise FolderGone(TARGET_GONE) from error
+        return parse_appenduid(self.line.take("APPENDUID"))
 
     def noop(self) -> None:
         """Ask for nothing: raises when the connection is dead."""

@@ -5,6 +5,7 @@ not the list.
 """
 
 import binascii
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ ROLES_BY_NAME = {
     "corbeille": "trash",
 }
 
+#: So many UIDs at most in one answer that says where mails went.
+MOST_PLACED = 10_000
+
 #: One untagged answer as imaplib keeps it: a line, or (line, literal) and its rest.
 Answer = bytes | tuple[bytes, bytes]
 
@@ -57,6 +61,7 @@ class Listed:
     delimiter: str
     role: str
     selectable: bool
+    subscribed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,24 @@ def _shifted(found: re.Match[str]) -> str:
     return octets.decode("utf-16-be", "replace")
 
 
+def encode_name(name: str) -> bytes:
+    """Encode a folder's name as servers know it (modified UTF-7, RFC 3501 5.1.3).
+
+    >>> encode_name("Entwürfe"), encode_name("R&D"), encode_name("日本")
+    (b'Entw&APw-rfe', b'R&-D', b'&ZeVnLA-')
+    """
+    pieces = re.split(r"([^\x20-\x7e]+)", name)
+    return b"".join(
+        _to_shift(piece) if odd else piece.replace("&", "&-").encode("ascii")
+        for odd, piece in zip(itertools.cycle((False, True)), pieces, strict=False)
+    )
+
+
+def _to_shift(text: str) -> bytes:
+    octets = binascii.b2a_base64(text.encode("utf-16-be"), newline=False)
+    return b"&" + octets.rstrip(b"=").replace(b"/", b",") + b"-"
+
+
 def lines(answers: Iterable[Answer | None]) -> Iterator[list[bytes | None]]:
     """Join imaplib's pieces to whole answers; a literal follows None in the list."""
     parts: list[bytes | None] = []
@@ -139,8 +162,8 @@ def _content(text: bytes) -> bytes:
 def parse_list(answers: Iterable[Answer | None]) -> list[Listed]:
     r"""Read the answers to LIST; what cannot be read is left out.
 
-    >>> parse_list([b'(\\HasNoChildren \\Sent) "/" "Sent"'])
-    [Listed(raw=b'Sent', name='Sent', delimiter='/', role='sent', selectable=True)]
+    >>> parse_list([b'(\\HasNoChildren \\Sent) "/" "Sent"'])[0].role
+    'sent'
     """
     found = (_listed(tokens(line)) for line in lines(answers))
     return list({each.raw: each for each in found if each}.values())
@@ -164,6 +187,7 @@ def _listed(line: list[bytes]) -> Listed | None:
         delimiter=delimiter[:1],
         role="inbox" if is_inbox else _role(flags, name, delimiter),
         selectable=not flags & {"\\noselect", "\\nonexistent"},
+        subscribed="\\subscribed" in flags,
     )
 
 
@@ -197,6 +221,58 @@ def parse_status(answers: Iterable[Answer | None]) -> dict[bytes, Counts]:
         }
         known = {key: values.get(key) for key in Counts.__dataclass_fields__}
         found[parts[0].removeprefix(b"\0")] = Counts(**known)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where mails are now: the numbering of their folder, and the new UID of each."""
+
+    uidvalidity: int
+    uids: dict[int, int]
+
+
+def parse_copyuid(answers: Iterable[Answer | None]) -> Placed | None:
+    """Read the code COPYUID (RFC 4315 3): new UIDs by the old ones.
+
+    >>> parse_copyuid([b"38505 304,319:320 3956:3958"])
+    Placed(uidvalidity=38505, uids={304: 3956, 319: 3957, 320: 3958})
+    """
+    for answer in reversed(list(answers)):
+        words = answer.split() if isinstance(answer, bytes) else []
+        if len(words) == len(("uidvalidity", "old", "new")) and words[0].isdigit():
+            old, new = _uids_of(words[1]), _uids_of(words[2])
+            if old and len(old) == len(new):
+                return Placed(int(words[0]), dict(zip(old, new, strict=True)))
+    return None
+
+
+def parse_appenduid(answers: Iterable[Answer | None]) -> tuple[int, int] | None:
+    """Read the code APPENDUID (RFC 4315 3): UIDVALIDITY and the new UID.
+
+    >>> parse_appenduid([b"38505 3955"]), parse_appenduid([])
+    ((38505, 3955), None)
+    """
+    for answer in reversed(list(answers)):
+        found = re.fullmatch(
+            rb"(\d+) (\d+)", answer if isinstance(answer, bytes) else b""
+        )
+        if found:
+            return int(found[1]), int(found[2])
+    return None
+
+
+def _uids_of(uids: bytes) -> list[int]:
+    """Expand a UID set in its own order, as COPYUID pairs them; nothing if too long."""
+    found: list[int] = []
+    for piece in uids.split(b","):
+        match = re.fullmatch(rb"(\d{1,10})(?::(\d{1,10}))?", piece)
+        if not match:
+            return []
+        first, last = int(match[1]), int(match[2] or match[1])
+        if abs(last - first) + len(found) >= MOST_PLACED:
+            return []
+        found += range(min(first, last), max(first, last) + 1)
     return found
 
 

@@ -13,8 +13,9 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from imapclient import IMAPClient  # type: ignore[import-untyped]  # ships no types
@@ -27,6 +28,8 @@ from webapp.mailboxes.imap_answers import Answer, response_code
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
 
 COMMAND_SECONDS = 20.0
+#: A mail of 25 MB has to go up; the line may be thin.
+APPEND_SECONDS = 120.0
 GOODBYE_SECONDS = 2.0
 #: Octets that one command may bring; a mail has 25 MB at most.
 ANSWER_CAP = 64 * 1024 * 1024
@@ -123,6 +126,35 @@ class Line:
         if status != "OK":
             raise refusal(data[-1])
         return bytes(data[-1] or b"")
+
+    def append(
+        self,
+        target: bytes,
+        octets: bytes,
+        flags: Sequence[bytes] = (),
+        received: datetime | None = None,
+    ) -> None:
+        """Send APPEND (RFC 3501 6.3.11) with a mail; raises as `command` does.
+
+        Parameters
+        ----------
+        target
+            A quoted folder name.
+        octets
+            Lines end with CRLF.
+        received
+            Becomes INTERNALDATE; else the server takes the present.
+        """
+        for arg in (target, *flags):
+            refuse_line_breaks(arg)
+        args: list[Any] = [target, b"(" + b" ".join(flags) + b")"]
+        if received is not None:
+            args.append(imaplib.Time2Internaldate(received))
+        with self.guarded(APPEND_SECONDS):
+            self.imap.literal = octets  # type: ignore[assignment]  # imaplib's own way, typed as text
+            status, data = self.imap._simple_command("APPEND", *args)
+        if status != "OK":
+            raise refusal(data[-1])
 
     def authenticate(self, mechanism: str, answer: Callable[[bytes], bytes]) -> None:
         """Sign in by SASL with one exchange; raises as `command` does."""

@@ -1,22 +1,15 @@
-"""Mails of a folder: list, count, open, flag. Reading never changes a flag."""
+"""Mails of a folder: list, count, open. Reading never changes a flag."""
 
-from collections.abc import Sequence
 from typing import IO
 
-from webapp.core.db import db
 from webapp.core.errors import Invalid
-from webapp.core.words import _
 from webapp.mailboxes import browsing, folders, opening, query_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.models import Folder
 from webapp.mailboxes.opening import Opened
-from webapp.mailboxes.query import EVERYTHING, Query, QueryError
+from webapp.mailboxes.query import Query, QueryError
 from webapp.mailboxes.sanitise import Clean
 from webapp.mailboxes.sanitise_limited import clean_limited
-from webapp.operators import audit
-
-#: So many mails of a search can be changed at once.
-MOST_CHANGED = 10_000
 
 
 def parse_query(text: str | None) -> Query:
@@ -100,58 +93,3 @@ def source(folder: Folder, uid: int, uidvalidity: int | None = None) -> IO[bytes
     """Return a file with a mail's complete source."""
     with folders.opened(folder) as (connection, raw):
         return opening.source(connection, raw, uid, uidvalidity)
-
-
-def change_flags(
-    folder: Folder,
-    *,
-    uids: Sequence[int] = (),
-    text: str = "",
-    add: Sequence[str] = (),
-    remove: Sequence[str] = (),
-    uidvalidity: int | None = None,
-) -> list[int]:
-    """Add and remove flags of chosen mails, or of all that match a search.
-
-    An empty choice changes nothing. Returns the UIDs of the mails that changed.
-
-    Raises
-    ------
-    Invalid
-        If a flag is none, the search matches too many, or both ways are taken.
-    """
-    if text and uids:
-        words = _("Choose the mails by their uids or by a search, not by both.")
-        raise Invalid(words, {"q": [words]})
-    folder_id, name = folder.id, folder.name
-    query = parse_query(text) if text else None
-    try:
-        with folders.opened(folder) as (connection, raw):
-            chosen = list(uids)
-            if query is not None and query != EVERYTHING:
-                chosen = browsing.matching_uids(connection, raw, query)
-            if len(chosen) > MOST_CHANGED:
-                words = _("That is more than %(n)s mails at once.", n=MOST_CHANGED)
-                raise Invalid(words, {"q": [words]})
-            changed = browsing.change_flags(
-                connection,
-                raw,
-                chosen,
-                add=list(add),
-                remove=list(remove),
-                uidvalidity=uidvalidity,
-            )
-    except QueryError as error:
-        raise Invalid(error.words, {"add": [error.words]}) from error
-    audit.record(
-        "mail.flags",
-        "folder",
-        folder_id,
-        name,
-        changed=len(changed),
-        add=list(add),
-        remove=list(remove),
-    )
-    db.session.commit()
-    folders.recount_soon(folder_id)
-    return changed

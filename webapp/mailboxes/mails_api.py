@@ -1,18 +1,15 @@
-"""Mails, as JSON: list with chosen fields, count, read, source, attachments, flags."""
+"""Mails, as JSON: list with chosen fields, count, read, source, attachments."""
 
 from typing import Any
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from webapp.core import downloads, forms
-from webapp.core.errors import NotFound
+from webapp.core import downloads
 from webapp.core.http import asked_limit, decode_cursor, encode_cursor
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
-from webapp.mailboxes import fields, folders, mails
-from webapp.mailboxes.forms import FlagsForm
+from webapp.mailboxes import everywhere, fields, folders, mails, service
 from webapp.mailboxes.in_words import in_words
-from webapp.mailboxes.models import Folder
 from webapp.operators.access import Scope, requires
 
 bp = Blueprint("mails_api", __name__, url_prefix="/api/v1")
@@ -24,7 +21,6 @@ QUERY = {
     "fields": "Names of fields, with commas; only these are given.",
 }
 MAIL: dict[str, Any] = {"type": "object"}
-CHANGED = schema_object(changed="integer", uids={"type": "array"})
 
 
 @bp.get(BASE)
@@ -32,7 +28,7 @@ CHANGED = schema_object(changed="integer", uids={"type": "array"})
 @operation(answer=schema_list(MAIL), query=QUERY)
 def list_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     """List mails of a folder, newest first. No flag ever changes."""
-    folder = _folder(mailbox_id, folder_id)
+    folder = folders.of_mailbox(mailbox_id, folder_id)
     names = fields.wanted(request.args.get("fields", ""), fields.IN_LISTS)
     uidvalidity, below = None, None
     if cursor := request.args.get("cursor"):
@@ -47,12 +43,33 @@ def list_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     return jsonify(items=items, next=following)
 
 
+@bp.get("/mailboxes/<int:mailbox_id>/mails")
+@requires(Scope.READ)
+@operation(answer=schema_list(MAIL), query=QUERY)
+def list_everywhere(mailbox_id: int) -> ResponseReturnValue:
+    """List mails of all folders of a mailbox, newest first, each with its folder."""
+    mailbox = service.get(mailbox_id)
+    names = fields.wanted(request.args.get("fields", ""), fields.IN_LISTS)
+    text, cursor = request.args.get("q", ""), request.args.get("cursor", "")
+    with in_words():
+        page = everywhere.listed(mailbox, text, cursor=cursor, limit=asked_limit())
+    items = [
+        {
+            **fields.show_row(one.row, one.uidvalidity, names),
+            "folder_id": one.folder_id,
+            "folder": one.folder_name,
+        }
+        for one in page.found
+    ]
+    return jsonify(items=items, next=page.cursor or None)
+
+
 @bp.get(BASE + "/count")
 @requires(Scope.READ)
 @operation(answer=schema_object(count="integer"), query={"q": QUERY["q"]})
 def count_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     """Count the mails of a folder that match."""
-    folder = _folder(mailbox_id, folder_id)
+    folder = folders.of_mailbox(mailbox_id, folder_id)
     with in_words():
         return jsonify(count=mails.count(folder, request.args.get("q", "")))
 
@@ -62,7 +79,7 @@ def count_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
 @operation(answer=MAIL, query={"fields": QUERY["fields"]})
 def read_mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Show a mail with all its fields; `email` (base64) only when asked for."""
-    folder = _folder(mailbox_id, folder_id)
+    folder = folders.of_mailbox(mailbox_id, folder_id)
     asked = request.args.get("fields", "")
     names = fields.wanted(asked, fields.ALL)
     with in_words():
@@ -79,7 +96,7 @@ def read_mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 @operation(answer={})
 def read_source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Download the complete RFC 5322 source."""
-    folder = _folder(mailbox_id, folder_id)
+    folder = folders.of_mailbox(mailbox_id, folder_id)
     with in_words():
         spool = mails.source(folder, uid)
     return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
@@ -92,33 +109,7 @@ def read_attachment(
     mailbox_id: int, folder_id: int, uid: int, number: int
 ) -> ResponseReturnValue:
     """Download an attachment, by its number."""
-    folder = _folder(mailbox_id, folder_id)
+    folder = folders.of_mailbox(mailbox_id, folder_id)
     with in_words():
         part, spool = mails.attachment(folder, uid, number)
     return downloads.download(spool, part.file_name, part.mime_type)
-
-
-@bp.post(BASE + "/flags")
-@requires(Scope.WRITE)
-@operation(body=FlagsForm, answer=CHANGED)
-def change_flags(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
-    """Add and remove flags of chosen `uids`, or of all mails that match `q`."""
-    folder = _folder(mailbox_id, folder_id)
-    form = forms.from_json(FlagsForm)
-    with in_words():
-        changed = mails.change_flags(
-            folder,
-            uids=[uid for uid in form.uids.data if uid],
-            text=form.q.data or "",
-            add=[flag for flag in form.add.data if flag],
-            remove=[flag for flag in form.remove.data if flag],
-            uidvalidity=form.uidvalidity.data,
-        )
-    return jsonify(changed=len(changed), uids=changed)
-
-
-def _folder(mailbox_id: int, folder_id: int) -> Folder:
-    folder = folders.get(folder_id)
-    if folder.mailbox_id != mailbox_id:
-        raise NotFound("There is no such folder.")
-    return folder

@@ -81,6 +81,7 @@ class Folder(Base):
     delimiter: Mapped[str] = mapped_column(sa.String(4), default="")
     role: Mapped[str] = mapped_column(sa.String(16), default="")
     selectable: Mapped[bool] = mapped_column(default=True)
+    subscribed: Mapped[bool] = mapped_column(default=False)
     uidvalidity: Mapped[int | None] = mapped_column(sa.BigInteger)
     uidnext: Mapped[int | None] = mapped_column(sa.BigInteger)
     highestmodseq: Mapped[int | None] = mapped_column(sa.BigInteger)

@@ -13,7 +13,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
 from webapp.core.words import _
-from webapp.mailboxes import reach
+from webapp.mailboxes import naming, reach
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
 from webapp.mailboxes.imap_signin import Access, connect
 from webapp.mailboxes.models import Folder, Mailbox, MailboxSecurity, MailboxState
@@ -198,6 +198,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
         "security": MailboxSecurity(values["security"]),
         "login": values["login"],
         "ca_pem": values.get("ca_pem") or "",
+        "folder_map": naming.checked_map(values.get("folder_map") or {}),
     }
 
 
@@ -220,4 +221,5 @@ def shown(mailbox: Mailbox) -> dict[str, Any]:
         "security": mailbox.security.value,
         "login": mailbox.login,
         "ca_pem": mailbox.ca_pem,
+        "folder_map": mailbox.folder_map,
     }

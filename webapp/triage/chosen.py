@@ -1,6 +1,7 @@
 """Chosen mails in one word each: ``folder.uidvalidity.uids``. Pure.
 
 A checkbox names one mail, an undo names all that were changed; both are the same word.
+Where mails were moved, the undo names the folder to move them back to: ``…>folder``.
 """
 
 import re
@@ -13,7 +14,9 @@ MOST_WORDS = 1000
 MOST_UIDS = 10_000
 LARGEST_UID = 2**32 - 1
 
-_WORD = re.compile(r"(\d{1,12})\.(\d{1,10})\.(\d[\d,:]{0,10000})", re.ASCII)
+_WORD = re.compile(
+    r"(\d{1,12})\.(\d{1,10})\.(\d[\d,:]{0,10000})(?:>(\d{1,12}))?", re.ASCII
+)
 _RANGE = re.compile(r"(\d{1,10})(?::(\d{1,10}))?", re.ASCII)
 
 
@@ -23,11 +26,12 @@ class NotChosen(ValueError):
 
 @dataclass(frozen=True)
 class Chosen:
-    """Mails of one folder, in one numbering."""
+    """Mails of one folder, in one numbering, and the folder that they came from."""
 
     folder_id: int
     uidvalidity: int
     uids: tuple[int, ...]
+    home: int | None = None
 
     @property
     def word(self) -> str:
@@ -36,7 +40,9 @@ class Chosen:
         >>> Chosen(3, 99, (1, 2, 3, 7)).word
         '3.99.1:3,7'
         """
-        return f"{self.folder_id}.{self.uidvalidity}.{uid_set(self.uids).decode()}"
+        home = "" if self.home is None else f">{self.home}"
+        uids = uid_set(self.uids).decode()
+        return f"{self.folder_id}.{self.uidvalidity}.{uids}{home}"
 
 
 def read(words: Sequence[str]) -> list[Chosen]:
@@ -50,19 +56,23 @@ def read(words: Sequence[str]) -> list[Chosen]:
     Examples
     --------
     >>> read(["3.99.1:2", "3.99.7", "4.5.1"])[0]
-    Chosen(folder_id=3, uidvalidity=99, uids=(1, 2, 7))
+    Chosen(folder_id=3, uidvalidity=99, uids=(1, 2, 7), home=None)
     """
     flat = [word for text in words for word in text.split()]
     if len(flat) > MOST_WORDS:
         raise NotChosen
-    found: dict[tuple[int, int], list[int]] = {}
+    found: dict[tuple[int, int, int | None], list[int]] = {}
     for word in flat:
         match = _WORD.fullmatch(word)
         if not match:
             raise NotChosen
-        uids = found.setdefault((int(match[1]), int(match[2])), [])
+        home = int(match[4]) if match[4] else None
+        uids = found.setdefault((int(match[1]), int(match[2]), home), [])
         uids += _uids(match[3], MOST_UIDS - len(uids))
-    return [Chosen(*key, tuple(sorted(set(uids)))) for key, uids in found.items()]
+    return [
+        Chosen(folder_id, uidvalidity, tuple(sorted(set(uids))), home)
+        for (folder_id, uidvalidity, home), uids in found.items()
+    ]
 
 
 def _uids(text: str, most: int) -> list[int]:

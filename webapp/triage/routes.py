@@ -7,7 +7,7 @@ that it concerns, and the rest of the page still works.
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.core import downloads
@@ -24,7 +24,7 @@ from webapp.mailboxes.sanitise_limited import TooHard
 from webapp.operators.access import Scope, requires
 from webapp.triage import service
 from webapp.triage.reading import Reading, reading_of
-from webapp.triage.service import ACTIONS, Found, Trouble
+from webapp.triage.service import Found, Trouble
 from webapp.triage.ties import Tie, ties_of
 
 bp = Blueprint("triage", __name__)
@@ -127,7 +127,7 @@ def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Return a mail's HTML for the sandboxed frame, under its own policy."""
     remote = request.args.get("images") == "1"
-    one = _folder(mailbox_id, folder_id)
+    one = folders.of_mailbox(mailbox_id, folder_id)
     uidvalidity = request.args.get("v", type=int)
     try:
         with in_words():
@@ -144,7 +144,7 @@ def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 @requires(Scope.READ)
 def source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Download the complete source of a mail."""
-    one = _folder(mailbox_id, folder_id)
+    one = folders.of_mailbox(mailbox_id, folder_id)
     with in_words():
         spool = mails.source(one, uid, request.args.get("v", type=int))
     return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
@@ -156,34 +156,11 @@ def attachment(
     mailbox_id: int, folder_id: int, uid: int, number: int
 ) -> ResponseReturnValue:
     """Download an attachment."""
-    one = _folder(mailbox_id, folder_id)
+    one = folders.of_mailbox(mailbox_id, folder_id)
     uidvalidity = request.args.get("v", type=int)
     with in_words():
         part, spool = mails.attachment(one, uid, number, uidvalidity)
     return downloads.download(spool, part.file_name, part.mime_type)
-
-
-@bp.post("/triage/flags")
-@requires(Scope.WRITE)
-def flags() -> ResponseReturnValue:
-    """Mark the chosen mails, and offer the way back."""
-    action, back = request.form.get("do", ""), _back(request.form.get("back", ""))
-    try:
-        with in_words():
-            changed = service.change(request.form.getlist("mails"), action)
-    except DomainError as error:
-        flash(error.words)
-        return redirect(back, 303)
-    if not changed.count:
-        flash(_("Nothing to change: the mails are like that already."))
-        return redirect(back, 303)
-    undo = {
-        "words": _done(action, changed.count),
-        "undo": url_for("triage.flags"),
-        "fields": {"mails": changed.words, "do": ACTIONS[action][2], "back": back},
-    }
-    flash(undo)  # type: ignore[arg-type]  # the toast takes words and an undo
-    return redirect(back, 303)
 
 
 # --- the panes ----------------------------------------------------------------------
@@ -192,7 +169,7 @@ def flags() -> ResponseReturnValue:
 def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     if view_name:
         return _view_panes(view_name)
-    one = _folder(mailbox_id, folder_id)
+    one = folders.of_mailbox(mailbox_id, folder_id)
     account, text = one.mailbox, request.args.get("q", "")
     panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
     try:
@@ -257,33 +234,10 @@ def _kept(panes: Panes) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value}
 
 
-def _folder(mailbox_id: int, folder_id: int) -> Folder:
-    one = folders.get(folder_id)
-    if one.mailbox_id != mailbox_id:
-        return folders.get(0)
-    return one
-
-
 def _cursor(text: str) -> tuple[int | None, int | None]:
     return decode_cursor(text, int, int) if text else (None, None)
-
-
-def _back(target: str) -> str:
-    """Return where to go after a change: a page of triage and nowhere else."""
-    is_ours = target == "/triage" or target.startswith(("/triage/", "/triage?"))
-    return target if is_ours and "\\" not in target else url_for("triage.index")
 
 
 def _title(view_name: str) -> str:
     titles = {"unread": _("Unread"), "flagged": _("Flagged"), "all": _("All inboxes")}
     return titles.get(view_name, _("Triage"))
-
-
-def _done(action: str, count: int) -> str:
-    words = {
-        "read": _("%(n)s marked as read.", n=count),
-        "unread": _("%(n)s marked as unread.", n=count),
-        "flag": _("%(n)s flagged.", n=count),
-        "unflag": _("%(n)s no longer flagged.", n=count),
-    }
-    return words[action]

@@ -1,4 +1,4 @@
-"""Triage across mailboxes: views, and flags of chosen mails.
+"""Triage across mailboxes: the views.
 
 Each mailbox of a view is asked in a thread of its own, so that a slow server costs its
 own rows and a sentence, not the page.
@@ -12,28 +12,18 @@ from datetime import UTC, datetime
 from flask import Flask, current_app
 
 from webapp.core.db import db, reading
-from webapp.core.errors import Invalid, NotFound
+from webapp.core.errors import NotFound
 from webapp.core.words import _
 from webapp.mailboxes import folders, mails
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.imap_errors import ImapError
 from webapp.mailboxes.rows import MailRow
-from webapp.triage import chosen
-from webapp.triage.chosen import Chosen, NotChosen
 
 #: View → its search, added to what the operator asks for.
 VIEWS = {"unread": "is:unread", "flagged": "is:flagged", "all": ""}
 SECONDS = 8.0
 MOST_THREADS = 8
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-
-#: What can be done with chosen mails: flags to add, flags to remove, and the way back.
-ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    "read": (("\\Seen",), (), "unread"),
-    "unread": ((), ("\\Seen",), "read"),
-    "flag": (("\\Flagged",), (), "unflag"),
-    "unflag": ((), ("\\Flagged",), "flag"),
-}
 
 
 @dataclass(frozen=True)
@@ -67,14 +57,6 @@ class View:
 
     found: list[Found]
     troubles: list[Trouble]
-
-
-@dataclass(frozen=True)
-class Changed:
-    """How many mails changed, and the words that name them for an undo."""
-
-    count: int
-    words: str
 
 
 def view(name: str, text: str, limit: int) -> View:
@@ -154,38 +136,3 @@ def _words(future: Future[list[Found]]) -> str:
     if isinstance(error, ImapError):
         return error.words
     raise error
-
-
-def change(words: Sequence[str], action: str) -> Changed:
-    """Mark chosen mails as read, unread, flagged or not flagged.
-
-    Raises
-    ------
-    Invalid
-        If nothing, or nothing that we know, was chosen.
-    """
-    if action not in ACTIONS:
-        raise Invalid(_("Choose what to do with the mails."))
-    try:
-        groups = chosen.read(words)
-    except NotChosen as error:
-        raise Invalid(
-            _("These mails are not known here. Open the list again.")
-        ) from error
-    if not groups:
-        raise Invalid(_("Choose at least one mail first."))
-    add, remove, _back = ACTIONS[action]
-    done: list[Chosen] = []
-    for group in groups:
-        changed = mails.change_flags(
-            folders.get(group.folder_id),
-            uids=group.uids,
-            add=add,
-            remove=remove,
-            uidvalidity=group.uidvalidity,
-        )
-        if changed:
-            done.append(Chosen(group.folder_id, group.uidvalidity, tuple(changed)))
-    return Changed(
-        sum(len(group.uids) for group in done), " ".join(group.word for group in done)
-    )
