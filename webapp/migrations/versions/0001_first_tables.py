@@ -545,6 +545,7 @@ def upgrade() -> None:
         sa.Column("delimiter", sa.String(length=4), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("selectable", sa.Boolean(), nullable=False),
+        sa.Column("subscribed", sa.Boolean(), nullable=False),
         sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
         sa.Column("uidnext", sa.BigInteger(), nullable=True),
         sa.Column("highestmodseq", sa.BigInteger(), nullable=True),
