@@ -28,7 +28,7 @@ from webapp.operators import access, sessions, setup
 from webapp.operators import api as operators_api
 from webapp.operators import routes as operators_routes
 from webapp.pages import api as pages_api
-from webapp.pages import public_routes
+from webapp.pages import outbox_api, outbox_routes, public_routes
 from webapp.pages import routes as pages_routes
 from webapp.practice import kit
 from webapp.recipients import api as recipients_api
@@ -53,6 +53,7 @@ LARGEST_REQUEST = 2 * 1024 * 1024
 PAGES: tuple[Blueprint, ...] = (
     pages_routes.bp,
     public_routes.bp,
+    outbox_routes.bp,
     operators_routes.bp,
     recipients_routes.bp,
     recipient_row_routes.bp,
@@ -71,6 +72,7 @@ PAGES: tuple[Blueprint, ...] = (
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
+    outbox_api.bp,
     operators_api.bp,
     recipients_api.bp,
     recipient_imports_api.bp,

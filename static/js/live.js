@@ -112,7 +112,8 @@ function say(status) {
   const late = Date.now() - said.at > SAY_EVERY && status.percent !== said.percent;
   if (!(mark || first || late) || status.state === "draft") return;
   said = { at: Date.now(), percent: status.percent, failed };
-  place.textContent = `${status.percent} %: ${status.counts.sent} sent, ${failed} failed.`;
+  const sent = status.dry_run ? "sent (dry run)" : "sent";
+  place.textContent = `${status.percent} %: ${status.counts.sent} ${sent}, ${failed} failed.`;
 }
 
 function age(words) {

@@ -71,7 +71,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         finished_by_age=_finished_by_age(campaign.id) if sending else {},
         started_at=None if campaign.state in NOT_BEGUN else campaign.prepared_at,
         finished_at=campaign.finished_at,
-        dry_run=_is_dry_run(campaign),
+        dry_run=campaign.is_dry_run,
         limits=_limits(campaign),
         closed=closed_words(campaign, at) if sending else "",
     )
@@ -179,11 +179,6 @@ def _chart(campaign: Campaign, numbers: progress.Counted) -> Chart | None:
     interval = interval_for(progress.elapsed(numbers))
     found = _by_slot(campaign.id, interval, since - timedelta(seconds=1))
     return draw(interval, found[Status.SENT], found[Status.FAILED])
-
-
-def _is_dry_run(campaign: Campaign) -> bool:
-    kind = campaign.sender_snapshot.get("kind")
-    return kind == "dry_run" if kind else campaign.is_dry_run
 
 
 def _limits(campaign: Campaign) -> list[progress.Limit]:

@@ -113,8 +113,9 @@ class Campaign(Base):
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether nothing leaves: the sender is a dry run."""
-        return bool(self.sender and self.sender.kind == "dry_run")
+        """Whether nothing leaves: the sender is a dry run, or was one at launch."""
+        kind = (self.sender_snapshot or {}).get("kind")
+        return bool((kind or (self.sender and self.sender.kind)) == "dry_run")
 
 
 class Message(Base):
@@ -134,6 +135,14 @@ class Message(Base):
         _index_of("ix_message_settled", SETTLED, "campaign_id", "updated_at"),
         _index_of("ix_message_sending", (Status.SENDING,), "worker_id"),
         sa.Index("ix_message_address", "address_key"),
+        # Only what a dry run kept: others cost nothing.
+        sa.Index(
+            "ix_message_kept",
+            "sender_id",
+            "id",
+            sqlite_where=sa.text("mime_sha256 != ''"),
+            postgresql_where=sa.text("mime_sha256 != ''"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -48,7 +48,7 @@ def timeline(message: Message) -> list[Line]:
     attempts = attempts_of(message)
     shown = {one.id.hex for one in attempts}
     lines = [_queued(message)]
-    lines += [_attempt_line(one) for one in attempts]
+    lines += [_attempt_line(one, dry_run=message.is_dry_run) for one in attempts]
     # What an attempt says with the server's own words needs no second line.
     lines += [
         _event_line(one)
@@ -69,7 +69,7 @@ def _queued(message: Message) -> Line:
     return Line(message.created_at, "pending", "pending", _("Queued"), words)
 
 
-def _attempt_line(attempt: Attempt) -> Line:
+def _attempt_line(attempt: Attempt, *, dry_run: bool) -> Line:
     titles = {
         "accepted": _("Attempt %(n)s: accepted", n=attempt.number),
         "deferred": _("Attempt %(n)s: try again later", n=attempt.number),
@@ -78,6 +78,8 @@ def _attempt_line(attempt: Attempt) -> Line:
         "unknown": _("Attempt %(n)s: no answer", n=attempt.number),
         "": _("Attempt %(n)s: handing over", n=attempt.number),
     }
+    if dry_run:
+        titles["accepted"] = _("Attempt %(n)s: kept here (dry run)", n=attempt.number)
     status, icon = _OUTCOMES.get(attempt.outcome, ("pending", "pending"))
     title = titles.get(attempt.outcome, _("Attempt %(n)s", n=attempt.number))
     reply = attempt.reply

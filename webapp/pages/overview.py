@@ -86,12 +86,16 @@ def counts_of(campaign_id: int) -> dict[Status, int]:
 
 
 def last_days() -> days.DayChart:
-    """Return the chart of the last 30 days, in the operator's time zone."""
+    """Return the chart of the last 30 days, in the operator's time zone.
+
+    What a dry run kept was not sent.
+    """
     today = now().astimezone(zone()).date()
     first = datetime.datetime.combine(
         today - datetime.timedelta(days=DAYS - 1), datetime.time(), zone()
     )
-    sent = _by_day(Message.sent_at, Message.sent_at >= first)
+    left = Message.is_dry_run.is_(False)
+    sent = _by_day(Message.sent_at, Message.sent_at >= first, left)
     failed = _by_day(
         Message.updated_at,
         Message.status == Status.FAILED,
