@@ -1272,6 +1272,13 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(
+            "ix_message_kept",
+            ["sender_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("mime_sha256 != ''"),
+            postgresql_where=sa.text("mime_sha256 != ''"),
+        )
+        batch_op.create_index(
             "ix_message_sending",
             ["worker_id"],
             unique=False,
@@ -1438,6 +1445,11 @@ def downgrade() -> None:
             "ix_message_sending",
             sqlite_where=sa.text("status = 'sending'"),
             postgresql_where=sa.text("status = 'sending'"),
+        )
+        batch_op.drop_index(
+            "ix_message_kept",
+            sqlite_where=sa.text("mime_sha256 != ''"),
+            postgresql_where=sa.text("mime_sha256 != ''"),
         )
         batch_op.drop_index("ix_message_campaign_status")
         batch_op.drop_index("ix_message_address")
