@@ -13,7 +13,7 @@ from webapp import cli
 from webapp.campaigns import api as campaigns_api
 from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
-from webapp.campaigns import routes as campaigns_routes
+from webapp.campaigns import sending_routes as campaigns_sending_routes
 from webapp.campaigns import single_api
 from webapp.campaigns import single_routes as campaigns_single_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
@@ -63,7 +63,7 @@ PAGES: tuple[Blueprint, ...] = (
     message_previews.bp,
     senders_routes.bp,
     sender_keys_routes.bp,
-    campaigns_routes.bp,
+    campaigns_sending_routes.bp,
     campaigns_live_routes.bp,
     campaigns_single_routes.bp,
     mailboxes_routes.bp,

@@ -107,7 +107,7 @@ def test_the_confirmation_ladder(
     desk.checked()
     page = client.get(f"/campaigns/{desk.campaign.id}/send").text
     assert page.count('name="checked_preview"') == tick
-    assert page.count('inputmode="numeric"') == number
+    assert page.count('id="expected_recipients"') == number
     assert f"Send {people} e-mails" in page
 
 

@@ -11,6 +11,7 @@ from wtforms import (
     FormField,
     IntegerField,
     MultipleFileField,
+    RadioField,
     StringField,
     TextAreaField,
 )
@@ -36,7 +37,7 @@ from webapp.composing.addresses import (
     written,
 )
 from webapp.composing.mime import CONTENT_ID
-from webapp.core.forms import ObjectField, PostForm
+from webapp.core.forms import ObjectField, PostForm, choices
 from webapp.core.http import LARGEST_ID
 from webapp.core.words import _, _l
 from webapp.message_templates.links import base_problem
@@ -203,7 +204,26 @@ class LaunchForm(TimingForm):
 class ConfirmForm(LaunchForm):
     """The confirmation on the page, where somebody also looked at the preview."""
 
+    when = RadioField(
+        _l("When"),
+        [Optional()],
+        choices=choices(("now", _l("Now")), ("at", _l("At a time"))),
+        default="now",
+    )
     checked_preview = BooleanField(_l("I have checked the preview"))
+
+    def validate_scheduled_at(self, field: Field) -> None:
+        """Refuse no time where one is to be chosen."""
+        super().validate_scheduled_at(field)
+        if self.when.data == "at" and not field.data:
+            raise ValidationError(_("Choose a date and a time."))
+
+    def values(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        found = super().values()
+        if self.when.data != "at":
+            found["scheduled_at"] = ""
+        return found
 
 
 class RowsForm(PostForm):

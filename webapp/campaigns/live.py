@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import progress
+from webapp.campaigns import progress, schedules
 from webapp.campaigns.chart import Chart, draw, interval_for
 from webapp.campaigns.models import SETTLED, Campaign, Message, has_status
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, State, Status
-from webapp.campaigns.timing import closed_words
+from webapp.campaigns.timing import Moment, closed_words, moment_of
 from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -34,6 +34,8 @@ class Live:
         As the API gives it.
     bar
         Percentage that was sent and that failed, for the lengths of the bar.
+    starts, asks
+        When a scheduled campaign starts; why it does not start by itself.
     trouble
         What keeps the campaign from going on, in words; empty when nothing does.
     """
@@ -47,6 +49,8 @@ class Live:
     retryable: int
     trouble: str
     hold_left: int
+    starts: Moment | None = None
+    asks: str = ""
     chart: Chart | None = None
 
 
@@ -74,6 +78,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         dry_run=campaign.is_dry_run,
         limits=_limits(campaign),
         closed=closed_words(campaign, at) if sending else "",
+        starts_at=_starts_at(campaign),
     )
 
 
@@ -102,8 +107,17 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         ),
         trouble=trouble() if moving else "",
         hold_left=max(0, round(left)),
+        starts=moment_of(campaign) if campaign.state == State.SCHEDULED else None,
+        asks=schedules.words_of(campaign)
+        if schedules.asks(campaign, numbers.at)
+        else "",
         chart=_chart(campaign, numbers) if with_chart else None,
     )
+
+
+def _starts_at(campaign: Campaign) -> datetime | None:
+    moment = moment_of(campaign) if campaign.state == State.SCHEDULED else None
+    return moment.instant if moment else None
 
 
 def totals(campaign_ids: list[int]) -> dict[int, dict[str, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from webapp.campaigns.reasons import words_of
 from webapp.campaigns.states import FINAL, OVER, State, Status
+from webapp.core.presentation import duration
 from webapp.core.words import _
 
 HALF_LIFE = 30.0
@@ -19,6 +20,7 @@ MIN_SECONDS = 5.0
 BINDING = 0.9
 MINUTE = 60.0
 HOUR = 3600.0
+HOURS_OF_DAY = 24
 BEFORE_ROWS = frozenset({State.SCHEDULED, State.HOLDING, State.LAUNCHING, State.PAUSED})
 
 
@@ -47,6 +49,8 @@ class Counted:
         How many messages were sent or failed so many whole seconds ago.
     closed
         Why nothing leaves just now although it is sending: the send window, in words.
+    starts_at
+        The time of a campaign that is scheduled.
     """
 
     campaign_id: int
@@ -63,6 +67,7 @@ class Counted:
     dry_run: bool = False
     limits: Sequence[Limit] = ()
     closed: str = ""
+    starts_at: datetime | None = None
 
 
 def status(counted: Counted) -> dict[str, Any]:
@@ -97,6 +102,8 @@ def status(counted: Counted) -> dict[str, Any]:
         "percent": final * 1000 // total / 10 if total else 0.0,
         "rate_per_minute": round(rate, 1),
         "eta_seconds": _eta(counted, rate, total - final),
+        "starts_at": iso(counted.starts_at),
+        "starts_in": _starts_in(counted),
         "started_at": iso(counted.started_at),
         "updated_at": iso(counted.at),
         "failures": [
@@ -133,6 +140,12 @@ def ewma(by_age: Mapping[int, int], seconds: float) -> float:
     return done / sum(weights)
 
 
+def _starts_in(counted: Counted) -> str:
+    if counted.starts_at is None:
+        return ""
+    return left_words((counted.starts_at - counted.at).total_seconds())
+
+
 def elapsed(counted: Counted) -> float:
     """Return for how many seconds the campaign has been sending."""
     if counted.started_at is None:
@@ -156,6 +169,22 @@ def in_words(seconds: int) -> str:
     if seconds < HOUR * 1.5:
         return _("about %(n)s minutes", n=round(seconds / MINUTE))
     return _("about %(n)s hours", n=round(seconds / HOUR))
+
+
+def left_words(seconds: float) -> str:
+    """Return the time until something as a person would say it.
+
+    Examples
+    --------
+    >>> left_words(42), left_words(754), left_words(7300), left_words(180_000)
+    ('42 s', '12 min 34 s', '2 h 1 min', '2 d 2 h')
+    """
+    whole = max(0, int(seconds))
+    if whole < HOUR * HOURS_OF_DAY:
+        return duration(whole)
+    hours = whole // int(HOUR)
+    days, rest = divmod(hours, HOURS_OF_DAY)
+    return _("%(days)s d %(hours)s h", days=days, hours=rest)
 
 
 def _rate(counted: Counted) -> tuple[float, str | None]:

@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import (
     attaching,
-    launching,
     leaving_out,
     live,
     messages,
@@ -19,11 +18,9 @@ from webapp.campaigns.checking import changed_since, is_clean
 from webapp.campaigns.forms import (
     AttachForm,
     CampaignForm,
-    ConfirmForm,
     RowsForm,
     TestForm,
 )
-from webapp.campaigns.ladder import ladder
 from webapp.campaigns.letters import LARGEST_ATTACHMENTS
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import chosen
@@ -110,7 +107,7 @@ def example() -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def recipients(campaign_id: int) -> ResponseReturnValue:
     """Show step 1: whom."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     form = CampaignForm(data=chosen(campaign))
     return render_template("campaigns/recipients.html", **_step(form, campaign))
 
@@ -119,7 +116,7 @@ def recipients(campaign_id: int) -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def message(campaign_id: int) -> ResponseReturnValue:
     """Show step 2: what, and as whom."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     form = CampaignForm(data=chosen(campaign))
     return render_template("campaigns/message.html", **_step(form, campaign))
 
@@ -129,7 +126,7 @@ def message(campaign_id: int) -> ResponseReturnValue:
 @takes_up_to(LARGEST_ATTACHMENTS + FORM_ROOM)
 def save(campaign_id: int, step: str) -> ResponseReturnValue:
     """Save a step, or show it again with what is wrong."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     form = forms.from_page(CampaignForm)
     if step != "recipients":
         form.name.data = campaign.name
@@ -175,7 +172,7 @@ def _attachments_changed(campaign_id: int) -> bool:
 @requires(Scope.READ)
 def preview(campaign_id: int) -> ResponseReturnValue:
     """Show step 3: the message as one row would get it."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     after = request.args.get("after", 0, type=int)
     row = request.args.get("row", 0, type=int)
     people = first_people(campaign, after, row)
@@ -204,7 +201,7 @@ def test(campaign_id: int) -> ResponseReturnValue:
 @requires(Scope.READ)
 def check(campaign_id: int) -> ResponseReturnValue:
     """Show step 4: what the check found, or how far it is."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     result = campaign.check_result
     checking = campaign.state == State.CHECKING
     template = "check_result" if request.args.get("fragment") else "check"
@@ -248,32 +245,6 @@ def put_back(campaign_id: int) -> ResponseReturnValue:
     return redirect(url_for("campaigns.check", campaign_id=campaign_id), 303)
 
 
-@bp.get("/campaigns/<int:campaign_id>/send")
-@requires(Scope.SEND)
-def send(campaign_id: int) -> ResponseReturnValue:
-    """Show step 5: the confirmation, harder the more people get it."""
-    campaign = _editable(campaign_id)
-    return _confirm(campaign, ConfirmForm(), "")
-
-
-@bp.post("/campaigns/<int:campaign_id>/send")
-@requires(Scope.SEND)
-def launch(campaign_id: int) -> ResponseReturnValue:
-    """Launch the campaign, or ask again with what is missing."""
-    campaign = service.get(campaign_id)
-    form = forms.from_page(ConfirmForm)
-    try:
-        form.check()
-        shown = request.form.get("shown_recipients", type=int) or 0
-        ladder(shown).check(form)
-        values = form.values()
-        expected = values["expected_recipients"]
-        launching.launch(campaign_id, expected, values["hold_seconds"])
-    except (Invalid, Refused) as error:
-        return _confirm(campaign, form, error.words), error.status
-    return redirect(url_for("campaigns.show", campaign_id=campaign_id), 303)
-
-
 @bp.post("/campaigns/<int:campaign_id>/duplicate")
 @requires(Scope.WRITE)
 def duplicate(campaign_id: int) -> ResponseReturnValue:
@@ -298,7 +269,7 @@ def archive(campaign_id: int) -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def ask_delete(campaign_id: int) -> ResponseReturnValue:
     """Ask before a draft is deleted."""
-    campaign = _editable(campaign_id)
+    campaign = editable(campaign_id)
     return render_template("campaigns/delete.html", campaign=campaign)
 
 
@@ -311,23 +282,7 @@ def delete(campaign_id: int) -> ResponseReturnValue:
     return redirect(url_for("campaigns.index"), 303)
 
 
-def _confirm(campaign: Campaign, form: ConfirmForm, words: str) -> str:
-    count = campaign.check_result.get("recipients", 0)
-    return render_template(
-        "campaigns/send.html",
-        campaign=campaign,
-        form=form,
-        words=words,
-        result=campaign.check_result,
-        changed=changed_since(campaign),
-        count=count,
-        ladder=ladder(count),
-        holds=(0, 15, 30, 60, 120),
-        tested=service.was_tested(campaign),
-    )
-
-
-def _editable(campaign_id: int) -> Campaign:
+def editable(campaign_id: int) -> Campaign:
     """Return a campaign that is not launched.
 
     Raises

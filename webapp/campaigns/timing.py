@@ -18,7 +18,6 @@ from webapp.core.words import _, _l
 
 LONGEST_AHEAD = timedelta(days=30)
 TIMING = ("scheduled_at", "time_zone", "windows", "throttle", "late_minutes")
-MINUTE, HOUR, DAY = 60, 3600, 86400
 WEEKDAYS_ALONE = timedelta(days=6)
 DAY_WORDS = dict(
     zip(DAYS, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), strict=True)
@@ -154,18 +153,6 @@ def at_words(instant: datetime, zone: ZoneInfo) -> str:
     """
     local = instant.astimezone(zone)
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M} ({zone.key})"
-
-
-def left_words(seconds: float) -> str:
-    """Return the time until something as a person would say it."""
-    whole = max(0, int(seconds))
-    if whole < MINUTE:
-        return _("%(n)s seconds", n=whole)
-    if whole < HOUR:
-        return _("%(n)s min %(rest)s s", n=whole // MINUTE, rest=whole % MINUTE)
-    if whole < DAY:
-        return _("%(n)s h %(rest)s min", n=whole // HOUR, rest=whole % HOUR // MINUTE)
-    return _("%(n)s d %(rest)s h", n=whole // DAY, rest=whole % DAY // HOUR)
 
 
 def window_words(listed: Sequence[Mapping[str, Any]]) -> str:

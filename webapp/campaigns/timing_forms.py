@@ -1,7 +1,7 @@
 """Forms of when a campaign may send, for a campaign, its launch and a new time."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from zoneinfo import available_timezones
 
 from wtforms import (
@@ -13,15 +13,17 @@ from wtforms import (
     StringField,
 )
 from wtforms.validators import InputRequired, NumberRange, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from webapp.campaigns import wall_time
-from webapp.campaigns.send_windows import DAYS, MINUTES_OF_DAY, minute_of
+from webapp.campaigns.send_windows import DAYS, MIDNIGHT, MINUTES_OF_DAY, minute_of
 from webapp.campaigns.timing import DAY_WORDS, WORDS_WALL
 from webapp.core.forms import PostForm, choices
 from webapp.core.presentation import zone
 from webapp.core.words import _, _l
 
 ZONES = frozenset(available_timezones())
+MOST_WINDOWS = 14
 DEFAULT_LATE = 60
 LATEST = 7 * 24 * 60
 
@@ -30,9 +32,14 @@ class WindowForm(PostForm):
     """One send window; a row of the page that is left empty is none."""
 
     days = SelectMultipleField(
-        _l("Days"), choices=choices(*((day, DAY_WORDS[day]) for day in DAYS))
+        _l("Days"),
+        choices=choices(*((day, DAY_WORDS[day]) for day in DAYS)),
+        widget=ListWidget(),
+        option_widget=CheckboxInput(),
     )
-    to = StringField(_l("To"))
+    to = StringField(
+        _l("To"), filters=[lambda text: MIDNIGHT if text == "00:00" else text]
+    )
 
     @property
     def is_blank(self) -> bool:
@@ -73,9 +80,7 @@ def _minute(field: Field) -> int | None:
 class WhenForm(PostForm):
     """A wall time in a zone."""
 
-    scheduled_at = StringField(
-        _l("Date and time"), description=_l("On the clock of the time zone.")
-    )
+    scheduled_at = StringField(_l("Date and time"))
     time_zone = StringField(_l("Time zone"))
 
     def validate_scheduled_at(self, field: Field) -> None:
@@ -102,7 +107,9 @@ class WhenForm(PostForm):
 class TimingForm(WhenForm):
     """When a campaign may send."""
 
-    windows = FieldList(FormField(WindowForm), _l("Send windows"), max_entries=14)
+    windows = FieldList(
+        FormField(WindowForm), _l("Send windows"), max_entries=MOST_WINDOWS
+    )
     throttle = IntegerField(
         _l("At most so many a minute"), [Optional(), NumberRange(0, 1_000_000)]
     )
@@ -120,6 +127,14 @@ class TimingForm(WhenForm):
             _window(one) for one in found["windows"] if any(one.values())
         ]
         return found
+
+    def with_blank_window(self) -> Self:
+        """Offer one more window to be filled in."""
+        if len(self.windows.entries) < MOST_WINDOWS and not any(
+            entry.form.is_blank for entry in self.windows
+        ):
+            self.windows.append_entry()
+        return self
 
 
 def _window(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import url_for
 
+from webapp.campaigns import schedules
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core import queue
@@ -35,7 +36,15 @@ class Attention:
 
 def everything() -> list[Attention]:
     """Return all that needs somebody; the parts that all else stands on come first."""
-    return [*_queue(), *_workers(), *_paused(), *_unknown(), *_senders(), *_mailboxes()]
+    return [
+        *_queue(),
+        *_workers(),
+        *_paused(),
+        *_asking(),
+        *_unknown(),
+        *_senders(),
+        *_mailboxes(),
+    ]
 
 
 def _queue() -> Iterator[Attention]:
@@ -92,6 +101,30 @@ def _paused() -> Iterator[Attention]:
                     url_for("campaigns.show", campaign_id=campaign.id),
                 ),
                 (_("Senders"), url_for("senders.index")),
+            ),
+        )
+
+
+def _asking() -> Iterator[Attention]:
+    for campaign in schedules.asking(now()):
+        here = url_for("campaigns.show", campaign_id=campaign.id)
+        yield Attention(
+            f"asks-{campaign.id}",
+            "failed",
+            "clock",
+            _("“%(name)s” did not start by itself", name=campaign.name),
+            schedules.words_of(campaign)
+            + " "
+            + _(
+                "Nothing has left; %(n)s messages wait for your decision.",
+                n=figure(overview.counts_of(campaign.id).get(Status.PENDING, 0)),
+            ),
+            (
+                (_("Send now, later, or cancel"), here),
+                (
+                    _("Another time"),
+                    url_for("campaigns.schedule", campaign_id=campaign.id),
+                ),
             ),
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import live
+from webapp.campaigns import live, schedules
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.reasons import words_of
 from webapp.campaigns.states import RUNNING, State, Status
@@ -58,7 +58,10 @@ class NavigationCounts:
 
 
 def running() -> list[Running]:
-    """Return the campaigns that are running, scheduled or paused by a person."""
+    """Return the campaigns that are running, scheduled or paused by a person.
+
+    A scheduled one that asks instead of starting is a matter of attention.
+    """
     waiting = sa.and_(Campaign.state == State.PAUSED, Campaign.pause_reason == "")
     states = Campaign.state.in_([*RUNNING, State.SCHEDULED])
     found = db.session.scalars(
@@ -66,7 +69,8 @@ def running() -> list[Running]:
         .where(sa.or_(states, waiting), Campaign.archived_at.is_(None))
         .order_by(Campaign.launched_at.desc(), Campaign.id.desc())
     ).all()
-    return [_progress(campaign) for campaign in found]
+    at = now()
+    return [_progress(one) for one in found if not schedules.asks(one, at)]
 
 
 def _progress(campaign: Campaign) -> Running:
