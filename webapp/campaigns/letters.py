@@ -35,10 +35,10 @@ from webapp.message_templates.source import DEFAULT_LANGUAGE
 from webapp.senders import signing
 from webapp.senders.models import Sender
 
-UNSUBSCRIBE = "unsubscribe"
-VIEW = "view"
-BOUNCE = "bounce"
-MESSAGE_ID = "message-id"
+UNSUBSCRIBE = message_tokens.UNSUBSCRIBE
+VIEW = message_tokens.VIEW
+BOUNCE = message_tokens.BOUNCE
+MESSAGE_ID = message_tokens.MESSAGE_ID
 LARGEST_ATTACHMENTS = 10 * 1024 * 1024
 # Octets of attachments that a process keeps at hand.
 KEPT = 16 * 1024 * 1024

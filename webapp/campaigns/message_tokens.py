@@ -13,6 +13,13 @@ from webapp.core.ids import BASE32_LENGTH, base32, base32_digits, from_base32
 
 KEY_ID = "a"
 MAC_LENGTH = 11
+LENGTH = BASE32_LENGTH + len(KEY_ID) + MAC_LENGTH
+
+# What a token is for; one of another purpose is none.
+UNSUBSCRIBE = "unsubscribe"
+VIEW = "view"
+BOUNCE = "bounce"
+MESSAGE_ID = "message-id"
 
 
 # One message shows the same token in several places.

@@ -238,6 +238,27 @@ class Event(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
 
 
+class CameBack(Base):
+    """That something of a kind came back of a message; once, however often it came.
+
+    Counts and filters of a campaign ask this, never the events: an index holds it.
+    """
+
+    __tablename__ = "came_back"
+    __table_args__ = (
+        sa.Index("ix_came_back_campaign", "campaign_id", "kind", "message_id"),
+    )
+
+    message_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("message.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    campaign_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("campaign.id", ondelete="CASCADE")
+    )
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
 class CampaignEvent(Base):
     """One line of a campaign's history: launched, paused (why), resumed, cancelled."""
 

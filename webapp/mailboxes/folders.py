@@ -1,16 +1,17 @@
 """Folders: what the server has, remembered with its counts for the next page."""
 
 import base64
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.core.errors import NotFound
 from webapp.core.words import _
 from webapp.mailboxes import reach
@@ -27,6 +28,16 @@ FRESH = timedelta(seconds=15)
 MOST_COUNTED = 20
 ROLE_ORDER = ("inbox", "drafts", "sent", "archive", "junk", "trash", "all", "flagged")
 LONGEST_NAME = 1000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder as the sync has to know it."""
+
+    id: int
+    role: str
+    selectable: bool
+    has_new: bool
 
 
 @contextmanager
@@ -141,52 +152,104 @@ def with_own_roles(
     have = {one.name for one in listed}
     taken = {role for role, name in roles.items() if name in have}
     return [
-        dataclasses.replace(
+        replace(
             one, role=by_name.get(one.name, "" if one.role in taken else one.role)
         )
         for one in listed
     ]
 
 
+def listed(mailbox: Mailbox) -> list[Listing]:
+    """Ask for the folders once, and say which may hold mails that were not read.
+
+    Where the server tells no numbers with the list, each may.
+
+    Raises
+    ------
+    ImapError
+        If the server has to be asked and cannot.
+    """
+    mailbox_id, own_names = mailbox.id, dict(mailbox.folder_map)
+    with line_to(mailbox) as connection:
+        found, counts = connection.list_folders()
+    _remember(mailbox_id, with_own_roles(found, own_names), counts)
+    known_counts = {_key(raw): one for raw, one in counts.items()}
+    with reading():
+        rows = known(mailbox_id)
+        shown = [
+            Listing(
+                folder.id,
+                folder.role,
+                folder.selectable,
+                _may_have_new(folder, known_counts.get(folder.raw_name)),
+            )
+            for folder in rows
+        ]
+        db.session.rollback()
+    return shown
+
+
+def _may_have_new(folder: Folder, counts: Counts | None) -> bool:
+    if counts is None or counts.uidnext is None or counts.uidvalidity is None:
+        return True
+    is_same = counts.uidvalidity == folder.synced_validity
+    return not is_same or counts.uidnext - 1 > folder.synced_uid
+
+
+def _key(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
 def _remember(
     mailbox_id: int, listed: list[Listed], counts: Mapping[bytes, Counts]
 ) -> None:
-    have = {
-        folder.raw_name: folder.id
-        for folder in db.session.scalars(
-            sa.select(Folder).where(Folder.mailbox_id == mailbox_id)
-        )
-    }
-    db.session.commit()
-    at = now()
-    for each in listed:
-        key = base64.b64encode(each.raw).decode()
-        if len(key) > LONGEST_NAME:
-            continue
-        values = _columns(each, counts.get(each.raw), at)
-        if key in have:
-            folder_id = have.pop(key)
-            db.session.execute(
-                sa.update(Folder).where(Folder.id == folder_id).values(**values)
-            )
-        else:
-            db.session.execute(
-                sa.insert(Folder).values(mailbox_id=mailbox_id, raw_name=key, **values)
-            )
-    if have:
-        gone = sa.update(Folder).where(Folder.id.in_(have.values()))
-        db.session.execute(gone.values(gone_at=at))
+    """Write what changed; a list that says what we know writes nothing."""
+    with reading():
+        query = sa.select(Folder).where(Folder.mailbox_id == mailbox_id)
+        have = {folder.raw_name: folder for folder in db.session.scalars(query)}
+        changes: list[tuple[int, dict[str, Any]]] = []
+        added: list[dict[str, Any]] = []
+        for each in listed:
+            key = _key(each.raw)
+            if len(key) > LONGEST_NAME:
+                continue
+            values = _columns(each, counts.get(each.raw))
+            folder = have.pop(key, None)
+            if folder is None:
+                added.append({"mailbox_id": mailbox_id, "raw_name": key, **values})
+            elif any(getattr(folder, name) != new for name, new in values.items()):
+                changes.append((folder.id, values))
+        gone = [folder.id for folder in have.values() if folder.gone_at is None]
+        db.session.rollback()
+    for folder_id, values in changes:
+        _set(Folder.id == folder_id, **values)
+    if added:
+        is_sqlite = db.session.get_bind().dialect.name == "sqlite"
+        insert = (sqlite if is_sqlite else postgresql).insert(Folder)
+        db.session.execute(insert.on_conflict_do_nothing(), added)
+    if gone:
+        _set(Folder.id.in_(gone), gone_at=now())
+    if counts:
+        _set(Folder.mailbox_id == mailbox_id, counted_at=now())
     db.session.commit()
 
 
-def _columns(each: Listed, counts: Counts | None, at: Any) -> dict[str, Any]:
+def _set(condition: Any, **values: Any) -> None:
+    db.session.execute(
+        sa.update(Folder)
+        .where(condition)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _columns(each: Listed, counts: Counts | None) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "name": each.name[:LONGEST_NAME],
         "delimiter": each.delimiter,
         "role": each.role,
         "selectable": each.selectable,
         "subscribed": each.subscribed,
-        "counted_at": at,
         "gone_at": None,
     }
     if counts:

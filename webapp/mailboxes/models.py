@@ -30,8 +30,33 @@ class MailboxSecurity(StrEnum):
     NONE = "none"
 
 
+class MailKind(StrEnum):
+    """What a mail is to us; see `webapp.triage.sorting`."""
+
+    COMPLAINT = "complaint"
+    BOUNCE = "bounce"
+    NOTICE = "notice"
+    AUTO_REPLY = "auto_reply"
+    UNSUBSCRIBE = "unsubscribe"
+    REPLY = "reply"
+    COPY = "copy"
+    OTHER = "other"
+    SET_ASIDE = "set_aside"
+
+
+class SyncFolders(StrEnum):
+    """Which folders are read for answers."""
+
+    USUAL = "usual"
+    ALL = "all"
+
+
 class Mailbox(Base):
-    """An IMAP account; `password_sealed` opens only for this row, column and host."""
+    """An IMAP account; `password_sealed` opens only for this row, column and host.
+
+    Mails that came before `connected_at` are history: nothing is done about them by
+    itself. One process at a time reads it: it holds `sync_epoch` until `sync_until`.
+    """
 
     __tablename__ = "mailbox"
 
@@ -59,6 +84,14 @@ class Mailbox(Base):
     failures: Mapped[int] = mapped_column(default=0)
     last_ok_at: Mapped[datetime | None]
     last_error_at: Mapped[datetime | None]
+    connected_at: Mapped[datetime] = mapped_column(default=now)
+    sync_folders: Mapped[SyncFolders] = mapped_column(
+        enum_of(SyncFolders), default=SyncFolders.USUAL
+    )
+    next_sync_at: Mapped[datetime] = mapped_column(default=now)
+    sync_epoch: Mapped[int] = mapped_column(default=0)
+    sync_until: Mapped[datetime | None]
+    synced_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
@@ -66,7 +99,11 @@ class Mailbox(Base):
 
 
 class Folder(Base):
-    """One IMAP mailbox of an account. `raw_name` (base64 of the octets) is its key."""
+    """One IMAP mailbox of an account. `raw_name` (base64 of the octets) is its key.
+
+    Mails up to `synced_uid` of the numbering `synced_validity` were read; those up to
+    `baseline_uid` were there when we met this numbering.
+    """
 
     __tablename__ = "folder"
     __table_args__ = (sa.UniqueConstraint("mailbox_id", "raw_name"),)
@@ -88,16 +125,26 @@ class Folder(Base):
     total: Mapped[int | None]
     unseen: Mapped[int | None]
     counted_at: Mapped[datetime | None]
+    synced_validity: Mapped[int | None] = mapped_column(sa.BigInteger)
+    synced_uid: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    baseline_uid: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     gone_at: Mapped[datetime | None]
 
 
 class Mail(Base):
-    """Our own row of a mail: notes, labels and ties hang here, and survive new UIDs."""
+    """Our own row of a mail: notes, labels and ties hang here, and survive new UIDs.
+
+    `identity` is a digest of Message-ID, INTERNALDATE and size: by it a mail is known
+    again in a folder that was renamed or numbered anew. `words` says what the sorting
+    made of it; of one that was set aside, why.
+    """
 
     __tablename__ = "mail"
     __table_args__ = (
         sa.Index("ix_mail_key", "folder_id", "uidvalidity", "uid"),
-        sa.Index("ix_mail_identity", "mailbox_id", "message_id_header"),
+        sa.Index("ix_mail_message_id", "mailbox_id", "message_id_header"),
+        sa.Index("ix_mail_kind", "kind", "id"),
+        sa.UniqueConstraint("mailbox_id", "identity"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -110,7 +157,13 @@ class Mail(Base):
     )
     uidvalidity: Mapped[int | None] = mapped_column(sa.BigInteger)
     uid: Mapped[int | None] = mapped_column(sa.BigInteger)
+    identity: Mapped[str] = mapped_column(sa.String(64))
     message_id_header: Mapped[str] = mapped_column(sa.String(1000), default="")
+    kind: Mapped[MailKind] = mapped_column(enum_of(MailKind), default=MailKind.OTHER)
+    from_name: Mapped[str] = mapped_column(sa.String(200), default="")
+    from_address: Mapped[str] = mapped_column(sa.String(320), default="")
+    subject: Mapped[str] = mapped_column(sa.String(500), default="")
+    words: Mapped[str] = mapped_column(sa.String(500), default="")
     received_at: Mapped[datetime | None]
     size: Mapped[int | None]
     show_images: Mapped[bool] = mapped_column(default=False)

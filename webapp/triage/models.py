@@ -11,7 +11,11 @@ from webapp.core.db import Base
 
 
 class Answer(Base):
-    """The tie between a mail and the message that it answers."""
+    """The tie between a mail and the message that it answers.
+
+    `matched_by` says what proves it; a *suggestion* proves nothing and has no effect
+    until a person (`confirmed_by`) says yes.
+    """
 
     __tablename__ = "answer"
     __table_args__ = (sa.UniqueConstraint("mail_id", "message_id"),)
@@ -24,6 +28,7 @@ class Answer(Base):
     kind: Mapped[str] = mapped_column(sa.String(16))
     matched_by: Mapped[str] = mapped_column(sa.String(16))
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    confirmed_by: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

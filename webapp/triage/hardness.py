@@ -1,0 +1,134 @@
+"""How final a bounce is: from status codes and words. Pure.
+
+Only *hard* says that the address is dead. A mailbox that is full, a filter that does
+not like us, a letter that is too large: the address is alive, and stays.
+
+Sources: RFC 3463 and the IANA registry of enhanced status codes; the words are those
+that large providers use where their codes say little.
+"""
+
+import re
+from enum import StrEnum
+
+from webapp.senders.replies import FailureClass, classify
+
+
+class Hardness(StrEnum):
+    """What a bounce says of the address."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    FULL = "full"
+    BLOCKED = "blocked"
+
+
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-#:,;>)]|$)")
+_UNKNOWN = re.compile(
+    r"user unknown|unknown (?:user|recipient|local|address|mailbox)|no such (?:user|mail"
+    r"box|address|recipient|person|account)|(?:user|recipient|mailbox|account|address)"
+    r"(?: \S{1,80})?(?: (?:is|was|has been|does))?(?: not)? (?:found|exist|known|listed)"
+    r"|does ?n[o']t exist|doesn't have an? \S{1,60} account|recipientnotfound|not a valid "
+    r"(?:mailbox|address|recipient)|no longer (?:available|valid|in use|active)|mailbox "
+    r"(?:is )?(?:disabled|unavailable|not available)|account (?:is |has been |was )?(?:dis"
+    r"abled|closed|inactive|deleted)|invalid (?:recipient|mailbox|user)|no mailbox here|"
+    r"unrouteable address|not listed in|as\(201806281\)|host (?:or domain name )?(?:unknown"
+    r"|not found)|domain (?:does not exist|not found)|address(?:es)? (?:could not be|couldn"
+    r"'t be|wasn't) found|nxdomain|s2017062302|account (?:closed|that you tried to reach do)",
+    re.IGNORECASE,
+)
+_FULL = re.compile(
+    r"quota|mailbox (?:is )?full|inbox is full|over ?quota|insufficient (?:system |disk )?"
+    r"(?:storage|space)|exceeded (?:its|their|the|storage)|storage (?:limit|allocation)|out"
+    r" of (?:storage|space)",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"timed? ?out|timeout|expired|retry time|too long in|still being retried|connection "
+    r"(?:refused|reset|lost)|temporar|try again|unreachable|greylist|rate limit|too many",
+    re.IGNORECASE,
+)
+_HARD = frozenset({"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.9", "1.10", "2.1", "4.1"})
+_HARD_ROUTE = frozenset({"4.3", "4.4", "4.6"})
+_BLOCKED = re.compile(r"7\.|6\.|3\.4$|2\.3$|1\.[78]$|3\.5$|5\.")
+
+
+def enhanced_in(text: str) -> str:
+    """Return the first enhanced status code in a text that is no success, or nothing.
+
+    >>> enhanced_in("smtp; 550-5.1.1 gone, 127.0.0.1"), enhanced_in("all is well")
+    ('5.1.1', '')
+    """
+    for found in _ENHANCED.finditer(text):
+        if found[1] != "2":
+            return found[0]
+    return ""
+
+
+def code_in(text: str) -> int | None:
+    """Return the first reply code of a refusal in a text.
+
+    >>> code_in("Remote host said: 550 no"), code_in("1550 letters")
+    (550, None)
+    """
+    for found in _CODE.finditer(text):
+        if found[1][0] != "2":
+            return int(found[1])
+    return None
+
+
+def hardness(status: str, words: str) -> Hardness:
+    """Say how final a failure is.
+
+    Parameters
+    ----------
+    status
+        The enhanced status code of a report; may be empty or say nothing (5.0.0).
+    words
+        The diagnostic, or what else the mail says about it.
+
+    Examples
+    --------
+    >>> hardness("5.1.1", "").value, hardness("5.2.2", "").value
+    ('hard', 'full')
+    >>> hardness("5.7.1", "Message blocked").value, hardness("4.4.7", "").value
+    ('blocked', 'soft')
+    >>> hardness("5.7.1", "550 5.1.1 User unknown").value
+    'hard'
+    """
+    status = _telling(status, words)
+    detail = status[2:]
+    if detail == "2.2" or (_FULL.search(words) and not detail.startswith("1.")):
+        return Hardness.FULL
+    if status.startswith("4"):
+        return Hardness.SOFT
+    if detail in _HARD or _UNKNOWN.search(words):
+        return Hardness.HARD
+    if _BLOCKED.match(detail):
+        return Hardness.BLOCKED
+    if detail == "4.7" or _LATER.search(words):
+        return Hardness.SOFT
+    if detail in _HARD_ROUTE:
+        return Hardness.HARD
+    return _by_words(status, words)
+
+
+def _telling(status: str, words: str) -> str:
+    """Return the more exact one of the report's code and the one in its words."""
+    in_words = enhanced_in(words)
+    if not status or (status.endswith(".0.0") and in_words):
+        return in_words or status
+    return status
+
+
+def _by_words(status: str, words: str) -> Hardness:
+    code = code_in(words) or (550 if status.startswith("5") else None)
+    if code is None:
+        return Hardness.SOFT
+    kind = classify(code, status or None, words).failure_class
+    return {
+        FailureClass.ADDRESS: Hardness.HARD,
+        FailureClass.POLICY: Hardness.BLOCKED,
+        FailureClass.CONTENT: Hardness.BLOCKED,
+        FailureClass.SENDER: Hardness.BLOCKED,
+    }.get(kind, Hardness.SOFT)

@@ -1,0 +1,131 @@
+"""Delivery status notifications (RFC 3464, RFC 6533), as servers really write them.
+
+Pure. What a report must have, many lack: blank lines between the groups, the type
+before an address, an action, a status that says anything. So each field is taken where
+it stands, and what is missing is read from the diagnostic.
+"""
+
+import re
+from dataclasses import dataclass
+
+from webapp.core.one_line import one_line
+from webapp.mailboxes.headers import Headers, parse_headers
+from webapp.mailboxes.mime import Parsed, Part
+from webapp.triage.hardness import code_in, enhanced_in
+
+TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+MOST_RECIPIENTS = 100
+REPORT_CAP = 128 * 1024
+FAILED = frozenset({"failed", "failure", "error", "fail"})
+_ACTION = re.compile(r"[a-z]+")
+_STATUS = re.compile(r"(?<!\d)([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
+_HEXPOINT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_GROUPS = re.compile(r"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one recipient; the addresses may be empty."""
+
+    final: str
+    original: str
+    action: str
+    status: str
+    diagnostic: str
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it was given up; a delay or a relay is none."""
+        return self.action in FAILED
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The recipient's addresses, the original first."""
+        both = (self.original, self.final)
+        return tuple(dict.fromkeys(one for one in both if one))
+
+
+def reports_in(mail: Parsed) -> list[Report]:
+    """Return what a notification says of each recipient; nothing if it is none."""
+    found: list[Report] = []
+    is_report = mail.root.mime_type == "multipart/report"
+    for part in mail.root.walk():
+        if part.mime_type in TYPES or (is_report and _looks_like(part)):
+            found += _read(part.octets()[:REPORT_CAP].decode("utf-8", "replace"))
+    return found[:MOST_RECIPIENTS]
+
+
+def _looks_like(part: Part) -> bool:
+    """Whether a part of a report is its status under another type."""
+    is_leaf = part.mime_type in {"text/plain", "application/octet-stream"}
+    start = part.octets()[:2000].lstrip().lower() if is_leaf else b""
+    return start.startswith((b"reporting-mta:", b"final-recipient:"))
+
+
+def _read(text: str) -> list[Report]:
+    groups = [parse_headers(one.encode()) for one in _GROUPS.split(text.strip())]
+    return [
+        report
+        for group in groups[: MOST_RECIPIENTS + 1]
+        if (report := _report(group)) is not None
+    ]
+
+
+def _report(group: Headers) -> Report | None:
+    final = group.first("final-recipient") or group.first("x-actual-recipient")
+    original = group.first("original-recipient")
+    if not (final or original or group.first("action")):
+        return None
+    diagnostic = one_line(
+        " ".join(group.all("diagnostic-code") or group.all("x-supplementary-info")),
+        1000,
+    )
+    status = _status(group.first("status"), diagnostic)
+    return Report(
+        address_in(final),
+        address_in(original),
+        _action(group.first("action"), status),
+        status,
+        diagnostic,
+    )
+
+
+def _status(said: str, diagnostic: str) -> str:
+    found = _STATUS.search(said)
+    status = found[0] if found else ""
+    if status and not status.endswith(".0.0"):
+        return status
+    exact = enhanced_in(diagnostic)
+    if exact:
+        return exact
+    code = code_in(diagnostic)
+    return status or (f"{str(code)[0]}.0.0" if code else "")
+
+
+def _action(said: str, status: str) -> str:
+    """Return the action; where none is named, what the status makes likely."""
+    found = _ACTION.search(said.lower())
+    if found:
+        return found[0]
+    return {"5": "failed", "4": "delayed", "2": "delivered"}.get(status[:1], "failed")
+
+
+def address_in(value: str) -> str:
+    r"""Return the address of a recipient field (RFC 3464 2.3.2, RFC 6533 3).
+
+    >>> address_in("rfc822; <Ada@Example.org>"), address_in("ada@example.org")
+    ('Ada@Example.org', 'ada@example.org')
+    >>> address_in(r"utf-8; \x{4E2D}@example.org"), address_in("x400; /G=Ada")
+    ('中@example.org', '')
+    """
+    _kind, has_kind, rest = value.partition(";")
+    text = (rest if has_kind else value).strip().strip("<>\"' ")
+    text = _HEXPOINT.sub(_letter, text)
+    text = one_line(text, 320)
+    return text if "@" in text.strip("@") and " " not in text else ""
+
+
+def _letter(found: re.Match[str]) -> str:
+    point = int(found[1], 16)
+    is_letter = point <= 0x10FFFF and not 0xD800 <= point <= 0xDFFF  # noqa: PLR2004 - the end of Unicode, and its surrogates
+    return chr(point) if is_letter else ""

@@ -1,0 +1,41 @@
+"""What a bounce or complaint encloses of the message that it is about. Pure."""
+
+from webapp.mailboxes.headers import Headers, parse_headers
+from webapp.mailboxes.mime import Parsed, Part
+
+ENCLOSED = frozenset(
+    {
+        "message/rfc822",
+        "message/global",
+        "message/global-headers",
+        "text/rfc822-headers",
+        "message/rfc822-headers",
+    }
+)
+HEADERS_CAP = 64 * 1024
+TEXT_CAP = 256 * 1024
+
+
+def enclosed(mail: Parsed) -> list[Headers]:
+    """Return the header blocks of the messages that a mail encloses, with their MIME."""
+    found = []
+    for part in mail.root.walk():
+        if part.mime_type in ENCLOSED:
+            octets = part.octets()[:HEADERS_CAP]
+            found.append(parse_headers(octets.lstrip(b"\r\n")))
+    return found
+
+
+def ids_in(headers: Headers) -> list[str]:
+    """Return the values of enclosed headers that can hold one of our names."""
+    names = ("message-id", "return-path", "x-original-message-id")
+    return [value for name in names for value in headers.all(name)]
+
+
+def texts(mail: Parsed) -> list[str]:
+    """Return the texts of a mail, of which a bounce may be made."""
+    return [part.text()[:TEXT_CAP] for part in mail.root.walk() if _is_text(part)]
+
+
+def _is_text(part: Part) -> bool:
+    return part.mime_type in {"text/plain", "text/html"} and not part.is_container
