@@ -49,6 +49,8 @@ class Settings:
         although they are private.
     trusted_proxies
         Number of reverse proxies in front of the web server.
+    soft_bounces
+        So many messages that bounced softly within 30 days suppress an address.
     """
 
     data_dir: Path
@@ -63,6 +65,7 @@ class Settings:
     practice: bool = True
     allowed_private_hosts: tuple[str, ...] = ()
     trusted_proxies: int = 0
+    soft_bounces: int = 5
     log_format: str = "text"
 
     @property
@@ -96,6 +99,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         practice=_one_of(environ, "PRACTICE", ("on", "off")) == "on",
         allowed_private_hosts=_hosts(environ),
         trusted_proxies=_whole(environ, "TRUSTED_PROXIES", 0, 0, 10),
+        soft_bounces=_whole(environ, "SOFT_BOUNCES", 5, 0, 1000),
         log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
     )
 

@@ -6,8 +6,9 @@ lanes until it is told to end: the first SIGTERM or SIGINT lets it drain for at 
 seconds.
 
 Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its parent
-alone is killed, goes on sending unseen. Beside the jobs two threads run, one that says
-every 5 s that this process lives, and one that reconciles; both do without Redis.
+alone is killed, goes on sending unseen. Beside the jobs three threads run: one says
+every 5 s that this process lives, one reconciles, and one reads the mailboxes, so that
+a slow mail server holds up no sending. All do without Redis.
 """
 
 import logging
@@ -40,6 +41,7 @@ from webapp.core.queue import Lane, NamedJob, NamedQueue
 from webapp.delivery import liveness, reconcile
 from webapp.delivery.engine import Engine
 from webapp.delivery.jobs import EXTENSION
+from webapp.triage import receiving
 
 log = logging.getLogger("worker")
 
@@ -49,6 +51,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 END_SECONDS = 40.0
 SAY_SECONDS = 60.0
+MAIL_SECONDS = 0.5
 # Redis is gone, or is another one by now and knows nothing of the job.
 QUEUE_ERRORS = (redis.RedisError, InvalidJobOperation, NoSuchJobError)
 
@@ -140,7 +143,7 @@ class JobWorker(SimpleWorker):
 
 
 class Process:
-    """The worker process: its two threads, and the loop that takes jobs."""
+    """The worker process: its three threads, and the loop that takes jobs."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -154,6 +157,7 @@ class Process:
         """Take jobs until somebody asks us to end; then drain."""
         self._every(liveness.BEAT_SECONDS, lambda: liveness.beat(self.me))
         self._every(reconcile.TICK_SECONDS, self._tick)
+        self._every(MAIL_SECONDS, self._read_mail)
         self._take_jobs()
         self.engine.drain()
         self._ended.set()
@@ -179,6 +183,11 @@ class Process:
         self.engine.settle()
         if not self.stopping.is_set():
             reconcile.tick()
+
+    def _read_mail(self) -> None:
+        """Read mailboxes whose time has come, one after the other."""
+        while not self.stopping.is_set() and receiving.read_next():
+            db.session.rollback()
 
     def _every(self, seconds: float, step: Callable[[], None]) -> None:
         """Take a step again and again, in a thread with a database connection."""

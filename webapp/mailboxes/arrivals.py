@@ -1,4 +1,4 @@
-"""New mails of an opened folder, read without a trace: which there are, and their texts.
+"""New mails of an opened folder, read without a trace: which, and their texts.
 
 Everything is a PEEK in a folder opened by EXAMINE. Most mails are told by their header
 block and the first lines of their text; the source of some is fetched as well, capped.
@@ -57,10 +57,9 @@ class Arrival:
     def identity(self) -> str:
         """Return the digest by which the mail is known again under another UID.
 
-        Without a Message-ID the sender, subject and date stand in for it.
+        Without a Message-ID the headers and the beginning of the text stand in for it.
         """
-        names = ("from", "subject", "date")
-        named = self.message_id or "\n".join(map(self.headers.first, names))
+        named = self.message_id or f"{self.headers.fields}{self.text!r}"
         at = self.received.astimezone(UTC).isoformat() if self.received else ""
         text = f"{named}\n{at}\n{self.size}"
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -102,9 +101,7 @@ def uids_after(
     return [], cursor
 
 
-def fetch(
-    connection: Connection, uids: Sequence[int], wanted: Wanted
-) -> list[Arrival]:
+def fetch(connection: Connection, uids: Sequence[int], wanted: Wanted) -> list[Arrival]:
     """Return these mails of the opened folder, oldest first.
 
     One whose answer cannot be read comes with its `trouble`; one that is gone is left

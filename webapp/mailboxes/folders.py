@@ -200,15 +200,40 @@ def _key(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
+@dataclass
+class _Changes:
+    """What a list says that our rows do not."""
+
+    changed: list[tuple[int, dict[str, Any]]]
+    added: list[dict[str, Any]]
+    gone: list[int]
+
+
 def _remember(
     mailbox_id: int, listed: list[Listed], counts: Mapping[bytes, Counts]
 ) -> None:
     """Write what changed; a list that says what we know writes nothing."""
+    found = _compare(mailbox_id, listed, counts)
+    for folder_id, values in found.changed:
+        _set(Folder.id == folder_id, **values)
+    if found.added:
+        is_sqlite = db.session.get_bind().dialect.name == "sqlite"
+        insert = (sqlite if is_sqlite else postgresql).insert(Folder)
+        db.session.execute(insert.on_conflict_do_nothing(), found.added)
+    if found.gone:
+        _set(Folder.id.in_(found.gone), gone_at=now())
+    if counts:
+        _set(Folder.mailbox_id == mailbox_id, counted_at=now())
+    db.session.commit()
+
+
+def _compare(
+    mailbox_id: int, listed: list[Listed], counts: Mapping[bytes, Counts]
+) -> _Changes:
+    found = _Changes([], [], [])
     with reading():
         query = sa.select(Folder).where(Folder.mailbox_id == mailbox_id)
         have = {folder.raw_name: folder for folder in db.session.scalars(query)}
-        changes: list[tuple[int, dict[str, Any]]] = []
-        added: list[dict[str, Any]] = []
         for each in listed:
             key = _key(each.raw)
             if len(key) > LONGEST_NAME:
@@ -216,22 +241,14 @@ def _remember(
             values = _columns(each, counts.get(each.raw))
             folder = have.pop(key, None)
             if folder is None:
-                added.append({"mailbox_id": mailbox_id, "raw_name": key, **values})
+                found.added.append(
+                    {"mailbox_id": mailbox_id, "raw_name": key, **values}
+                )
             elif any(getattr(folder, name) != new for name, new in values.items()):
-                changes.append((folder.id, values))
-        gone = [folder.id for folder in have.values() if folder.gone_at is None]
+                found.changed.append((folder.id, values))
+        found.gone = [one.id for one in have.values() if one.gone_at is None]
         db.session.rollback()
-    for folder_id, values in changes:
-        _set(Folder.id == folder_id, **values)
-    if added:
-        is_sqlite = db.session.get_bind().dialect.name == "sqlite"
-        insert = (sqlite if is_sqlite else postgresql).insert(Folder)
-        db.session.execute(insert.on_conflict_do_nothing(), added)
-    if gone:
-        _set(Folder.id.in_(gone), gone_at=now())
-    if counts:
-        _set(Folder.mailbox_id == mailbox_id, counted_at=now())
-    db.session.commit()
+    return found
 
 
 def _set(condition: Any, **values: Any) -> None:

@@ -70,6 +70,9 @@ class Connection:
 
     def list_folders(self) -> tuple[list[Listed], dict[bytes, Counts]]:
         """Return every folder, and counts where the server gives them at once."""
+        if self.selected:
+            # The counts of an open folder are what this session was told last.
+            self.noop()
         args = [b'""', b'"*"']
         if self.has("LIST-STATUS"):
             wanted = b"SPECIAL-USE " if self.has("SPECIAL-USE") else b""

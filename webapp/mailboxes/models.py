@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.clock import now
 from webapp.core.db import Base, enum_of
 from webapp.core.ids import uuid7
+from webapp.mailboxes.kinds import MailKind
 
 
 class MailboxState(StrEnum):
@@ -28,20 +29,6 @@ class MailboxSecurity(StrEnum):
     TLS = "tls"
     STARTTLS = "starttls"
     NONE = "none"
-
-
-class MailKind(StrEnum):
-    """What a mail is to us; see `webapp.triage.sorting`."""
-
-    COMPLAINT = "complaint"
-    BOUNCE = "bounce"
-    NOTICE = "notice"
-    AUTO_REPLY = "auto_reply"
-    UNSUBSCRIBE = "unsubscribe"
-    REPLY = "reply"
-    COPY = "copy"
-    OTHER = "other"
-    SET_ASIDE = "set_aside"
 
 
 class SyncFolders(StrEnum):

@@ -191,9 +191,7 @@ def _meet(held: Round, folder_id: int, selected: Selected) -> None:
     db.session.execute(
         sa.update(Folder)
         .where(Folder.id == folder_id)
-        .values(
-            synced_validity=selected.uidvalidity, synced_uid=0, baseline_uid=last
-        )
+        .values(synced_validity=selected.uidvalidity, synced_uid=0, baseline_uid=last)
         .execution_options(synchronize_session=False)
     )
     db.session.commit()
@@ -226,9 +224,7 @@ def _tried(
             return None
 
 
-def _store(
-    reader: Reader, place: Place, found: Sequence[Arrival], cursor: int
-) -> None:
+def _store(reader: Reader, place: Place, found: Sequence[Arrival], cursor: int) -> None:
     """Store what was made of some mails, and the cursor behind them, or nothing."""
     with reading():
         store = reader.sort(place, found)

@@ -1,4 +1,4 @@
-"""Complaints of recipients, by way of their providers (ARF, RFC 5965 and worse). Pure."""
+"""Complaints, by way of the recipients' providers (ARF, RFC 5965, and worse). Pure."""
 
 from dataclasses import dataclass
 

@@ -21,7 +21,9 @@ WORDS = frozenset(
     avregistrera|avsluta prenumeration|afmeld|avmeld|peruuta tilaus|
     wypisz mnie|rezygnuje|odhlasit|leiratkozas|dezabonare|abonelikten cik|
     отписаться|отпишите меня|退订|取消订阅|退訂|配信停止|配信停止希望|수신거부
-    """.replace("\n", "").replace("    ", "").split("|")
+    """.replace("\n", "")
+    .replace("    ", "")
+    .split("|")
 )
 LONGEST = 60
 _QUOTE = re.compile(r"\s*[>|]")
@@ -54,4 +56,6 @@ def _bare(line: str) -> str:
         return ""
     plain = unicodedata.normalize("NFKD", line.casefold())
     kept = "".join(one for one in plain if not unicodedata.combining(one))
-    return " ".join(re.sub(r"[^\w\- ]", " ", unicodedata.normalize("NFC", kept)).split())
+    return " ".join(
+        re.sub(r"[^\w\- ]", " ", unicodedata.normalize("NFC", kept)).split()
+    )

@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 
 from webapp.senders.replies import FailureClass, classify
+from webapp.triage.phrases import FULL, LATER, NO_SUCH_ADDRESS
 
 
 class Hardness(StrEnum):
@@ -24,31 +25,9 @@ class Hardness(StrEnum):
 
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-#:,;>)]|$)")
-_UNKNOWN = re.compile(
-    r"user unknown|unknown (?:user|recipient|local|address|mailbox)|no such (?:user|mail"
-    r"box|address|recipient|person|account)|(?:user|recipient|mailbox|account|address)"
-    r"(?: \S{1,80})?(?: (?:is|was|has been|does))?(?: not)? (?:found|exist|known|listed)"
-    r"|does ?n[o']t exist|doesn't have an? \S{1,60} account|recipientnotfound|not a valid "
-    r"(?:mailbox|address|recipient)|no longer (?:available|valid|in use|active)|mailbox "
-    r"(?:is )?(?:disabled|unavailable|not available)|account (?:is |has been |was )?(?:dis"
-    r"abled|closed|inactive|deleted)|invalid (?:recipient|mailbox|user)|no mailbox here|"
-    r"unrouteable address|not listed in|as\(201806281\)|host (?:or domain name )?(?:unknown"
-    r"|not found)|domain (?:does not exist|not found)|address(?:es)? (?:could not be|couldn"
-    r"'t be|wasn't) found|nxdomain|s2017062302|account (?:closed|that you tried to reach do)",
-    re.IGNORECASE,
+_HARD = frozenset(
+    {"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.9", "1.10", "2.1", "4.1"}
 )
-_FULL = re.compile(
-    r"quota|mailbox (?:is )?full|inbox is full|over ?quota|insufficient (?:system |disk )?"
-    r"(?:storage|space)|exceeded (?:its|their|the|storage)|storage (?:limit|allocation)|out"
-    r" of (?:storage|space)",
-    re.IGNORECASE,
-)
-_LATER = re.compile(
-    r"timed? ?out|timeout|expired|retry time|too long in|still being retried|connection "
-    r"(?:refused|reset|lost)|temporar|try again|unreachable|greylist|rate limit|too many",
-    re.IGNORECASE,
-)
-_HARD = frozenset({"1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.9", "1.10", "2.1", "4.1"})
 _HARD_ROUTE = frozenset({"4.3", "4.4", "4.6"})
 _BLOCKED = re.compile(r"7\.|6\.|3\.4$|2\.3$|1\.[78]$|3\.5$|5\.")
 
@@ -98,19 +77,17 @@ def hardness(status: str, words: str) -> Hardness:
     """
     status = _telling(status, words)
     detail = status[2:]
-    if detail == "2.2" or (_FULL.search(words) and not detail.startswith("1.")):
-        return Hardness.FULL
-    if status.startswith("4"):
-        return Hardness.SOFT
-    if detail in _HARD or _UNKNOWN.search(words):
-        return Hardness.HARD
-    if _BLOCKED.match(detail):
-        return Hardness.BLOCKED
-    if detail == "4.7" or _LATER.search(words):
-        return Hardness.SOFT
-    if detail in _HARD_ROUTE:
-        return Hardness.HARD
-    return _by_words(status, words)
+    rules = (
+        (detail == "2.2", Hardness.FULL),
+        (not detail.startswith("1.") and FULL.search(words), Hardness.FULL),
+        (status.startswith("4"), Hardness.SOFT),
+        (detail in _HARD or NO_SUCH_ADDRESS.search(words), Hardness.HARD),
+        (_BLOCKED.match(detail), Hardness.BLOCKED),
+        (detail == "4.7" or LATER.search(words), Hardness.SOFT),
+        (detail in _HARD_ROUTE, Hardness.HARD),
+    )
+    decided = next((kind for holds, kind in rules if holds), None)
+    return decided or _by_words(status, words)
 
 
 def _telling(status: str, words: str) -> str:

@@ -104,9 +104,7 @@ class Proof:
 VERP, TOKEN, BY_MESSAGE_ID = "verp", "token", "message_id"
 
 
-def proof_of_bounce(
-    verp: list[uuid.UUID], named: list[uuid.UUID]
-) -> Proof | None:
+def proof_of_bounce(verp: list[uuid.UUID], named: list[uuid.UUID]) -> Proof | None:
     """Return whose bounce it is; nobody's if the mail contradicts itself.
 
     Examples

@@ -20,7 +20,7 @@ FAILED = frozenset({"failed", "failure", "error", "fail"})
 _ACTION = re.compile(r"[a-z]+")
 _STATUS = re.compile(r"(?<!\d)([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
 _HEXPOINT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-_GROUPS = re.compile(r"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)")
+_GROUPS = re.compile(r"\n[ \t]*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ def _looks_like(part: Part) -> bool:
 
 
 def _read(text: str) -> list[Report]:
-    groups = [parse_headers(one.encode()) for one in _GROUPS.split(text.strip())]
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    groups = [parse_headers(one.encode()) for one in _GROUPS.split(text)]
     return [
         report
         for group in groups[: MOST_RECIPIENTS + 1]

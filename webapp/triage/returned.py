@@ -17,7 +17,7 @@ TEXT_CAP = 256 * 1024
 
 
 def enclosed(mail: Parsed) -> list[Headers]:
-    """Return the header blocks of the messages that a mail encloses, with their MIME."""
+    """Return the header blocks of the messages that a mail encloses."""
     found = []
     for part in mail.root.walk():
         if part.mime_type in ENCLOSED:

@@ -1,17 +1,17 @@
 """What a mail is to us, in the order that keeps the kinds apart. Pure.
 
-======================  =================================================================
-our own message         it carries our Message-ID itself: a copy of what we sent
-complaint               a report of feedback (ARF, RFC 5965)
-bounce                  a delivery status notification (RFC 3464) that gave something up,
-                        or what servers write instead of one
-notice                  a notification of a delay, a relay, a delivery
-goodbye by our link     the signed subject or address of List-Unsubscribe (RFC 2369)
-automatic reply         RFC 3834, and the customary fields and subjects
-goodbye in words        a reply whose first line asks for it: proposed, never done
-reply                   it answers a message of ours
-other                   the rest
-======================  =================================================================
+====================  ================================================================
+our own message       it carries our Message-ID itself: a copy of what we sent
+complaint             a report of feedback (ARF, RFC 5965)
+bounce                a delivery status notification (RFC 3464) that gave something up,
+                      or what servers write instead of one
+notice                a notification of a delay, a relay, a delivery
+goodbye by our link   the signed subject or address of List-Unsubscribe (RFC 2369)
+automatic reply       RFC 3834, and the customary fields and subjects
+goodbye in words      a reply whose first line asks for it: proposed, never done
+reply                 it answers a message of ours
+other                 the rest
+====================  ================================================================
 
 Bounces come before automatic replies, because a third of them carries
 ``Auto-Submitted: auto-replied``. Nothing here changes anything: what is proven, and
@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from webapp.core.one_line import one_line
 from webapp.mailboxes.arrivals import Arrival
 from webapp.mailboxes.headers import Headers, parse_addresses
+from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.mime import Parsed, parse_mail
-from webapp.mailboxes.models import MailKind
 from webapp.triage import auto_replies, complaints, goodbyes, naming, other_bounces
 from webapp.triage.hardness import Hardness, hardness
 from webapp.triage.naming import BY_MESSAGE_ID, TOKEN, VERP, Proof, Read

@@ -1,0 +1,298 @@
+"""The words of machines about mail, in the languages in which they speak. Pure.
+
+Each line is an expression; any of them says it. Their own wording changes with every
+release, so these are the parts that stay.
+"""
+
+# ruff: noqa: RUF001 - Turkish, Greek and Cyrillic words look as they look
+
+import re
+
+
+def any_of(lines: str, *, before: str = "") -> re.Pattern[str]:
+    r"""Return the expression that one of these lines stands somewhere.
+
+    Parameters
+    ----------
+    before
+        What comes in front of each of them.
+
+    Examples
+    --------
+    >>> bool(any_of("mailbox full\nover quota").search("452 Mailbox full"))
+    True
+    """
+    found = "|".join(line.strip() for line in lines.strip().splitlines())
+    return re.compile(f"{before}(?:{found})", re.IGNORECASE)
+
+
+#: How the subjects of automatic replies begin.
+ROBOT_SUBJECTS = any_of(
+    r"""
+    auto(?:matic|mated|-)?[ -]?(?:reply|response|responder)
+    auto(?:matische|matisk|-)?[ -]?(?:antwor[dt]e?|svar)
+    auto(?:reply)? ?:
+    out of (?:the )?office
+    ooo ?:
+    (?:i am |i'm )?(?:currently )?(?:out of|away from) (?:the |my )?(?:office|desk|mail)
+    abwesenheit
+    automatische antwort
+    nicht im b[üu]ro
+    (?:ich bin )?(?:nicht )?im urlaub\b
+    r[ée]ponse automatique
+    absen[ct]e? du bureau
+    message d'absence
+    absent(?:e)? (?:du|jusq)
+    respuesta autom[áa]tica
+    fuera de (?:la )?oficina
+    ausente
+    resposta autom[áa]tica
+    fora do escrit[óo]rio
+    aus[êe]ncia tempor
+    risposta automatica
+    fuori (?:sede|ufficio)
+    assente dall
+    automatisch antwoord
+    afwezig
+    autosvar
+    automatisk svar
+    fr[åa]nvaro
+    frav[æa]r
+    ikke til stede
+    poissaolo
+    automaattinen vastaus
+    automatyczna odp
+    odpowied[źz] automatyczna
+    nieobecno
+    poza biurem
+    automatick[áa] odpov
+    mimo kancel
+    automatikus v[áa]lasz
+    h[áa]zon k[íi]v[üu]l
+    r[ăa]spuns automat
+    автоматическ\w+ ответ
+    автоответ
+    отсутствие на
+    otomatik yan[ıi]t
+    ofis d[ıi][şs][ıi]nda
+    αυτόματη απάντηση
+    自動応答
+    自動返信
+    不在(?:通知|の|です|连)
+    自动(?:回复|答复)
+    自動(?:回覆|答覆)
+    자동 ?(?:회신|응답)
+    부재 ?중
+    """,
+    before=r"(?:(?:re|aw|sv|antw|fwd?) ?: *)*\W{0,2}",
+)
+
+
+#: What subjects of automatic replies may hold, where more speaks for one.
+ROBOT_HINTS = any_of(
+    r"""
+    on vacation
+    on holiday
+    on leave
+    annual leave
+    parental leave
+    maternity
+    away (?:until|from|till)
+    urlaub
+    ferien
+    vacances
+    vacaciones
+    f[ée]rias
+    vacanz
+    vakantie
+    semester
+    ferie
+    abwesend
+    no longer (?:with|work)
+    thank you for your (?:e-?mail|message|enquiry|inquiry)
+    ticket (?:received|created)
+    we (?:have )?received your
+    """,
+    before=r"\b",
+)
+
+
+#: What is in the From of mail systems.
+DAEMONS = any_of(
+    r"""
+    mailer[-_. ]?daemon
+    post ?master
+    mail ?delivery
+    delivery ?(?:sub)?system
+    mdaemon
+    mail ?administrator
+    mail(?:er)? ?agent
+    bounce[sd]?(?:[-+=_.]|@)
+    ms ?exchange
+    microsoftexchange[0-9a-f]
+    double-bounce
+    mta@
+    smtp-?gateway
+    mail ?system
+    """
+)
+
+
+#: What is in the subjects of bounces.
+BOUNCE_SUBJECTS = any_of(
+    r"""
+    un ?deliver
+    returned (?:e-?)?mail
+    mail returned
+    return(?:ed)? to sender
+    non-?deliver
+    not (?:be(?:en)? )?deliver
+    couldn.t be deliver
+    delivery (?:has )?fail
+    failed (?:mail|delivery)
+    failure (?:notice|delivery|of delivery)
+    mail (?:delivery )?(?:fail|system error|error)
+    delivery (?:status )?(?:notification|problem|error|report)
+    message status
+    permanent (?:error|failure|fatal)
+    rejected
+    bounced?
+    user unknown
+    mail could not
+    unzustell
+    nicht zu(?:ge)?stell
+    zustellung.{0,20}fehl
+    non remis
+    non distribu
+    [ée]chec de (?:la )?(?:remise|distribution|livraison)
+    no (?:se )?(?:ha )?(?:podido |pudo )?entrega
+    devuelto
+    falha (?:na|de) entrega
+    n[ãa]o entreg
+    mancat[ao] (?:consegna|recapito)
+    onbestelbaar
+    niet (?:afgeleverd|bezorgd)
+    olever[ei]r
+    kunde inte levereras
+    nie dor[ęe]cz
+    niedor[ęe]cz
+    nedoru[čc]
+    не доставлен
+    недоставлен
+    невозможно доставить
+    配信
+    配達
+    送信でき
+    退信
+    无法投递
+    退信
+    전송 실패
+    배달
+    """
+)
+
+
+#: What a warning says that gave nothing up.
+DELAYS = any_of(
+    r"""
+    delayed
+    delay\)
+    \bwarning\b
+    will (?:keep|continue) (?:to )?tr
+    still being retried
+    do not need to resend
+    verz[öo]gert
+    retard[ée]
+    retras
+    ritard
+    """
+)
+
+
+#: What the text of a bounce says.
+FAILURES = any_of(
+    r"""
+    could not be delivered
+    couldn't be delivered
+    wasn't delivered
+    was not delivered
+    not been delivered
+    unable to deliver
+    undeliverable
+    delivery (?:to the following|failed|has failed)
+    failed (?:to deliver|permanently)
+    permanent (?:fatal )?error
+    giving up
+    host unknown
+    user unknown
+    does not exist
+    mailbox (?:is )?full
+    quota
+    """
+)
+
+
+#: That there is no such address, or no more.
+NO_SUCH_ADDRESS = any_of(
+    r"""
+    user unknown
+    unknown (?:user|recipient|local|address|mailbox)
+    no such (?:user|mailbox|address|recipient|person|account)
+    (?:user|recipient|mailbox|account|address)(?: \S{1,80})? not (?:be )?found
+    (?:user|recipient|mailbox|account|address)(?: \S{1,80})? (?:is|was) not known
+    (?:user|recipient|mailbox|account|address)(?: \S{1,80})? (?:does|do|did) not exist
+    does ?n[o']t exist
+    doesn't have an? \S{1,60} account
+    recipientnotfound
+    not a valid (?:mailbox|address|recipient)
+    no longer (?:available|valid|in use|active)
+    mailbox (?:is )?(?:disabled|unavailable|not available)
+    account (?:is |has been |was )?(?:disabled|closed|inactive|deleted)
+    invalid (?:recipient|mailbox|user)
+    no mailbox here
+    unrouteable address
+    not listed in
+    as\(201806281\)
+    host (?:or domain name )?(?:unknown|not found)
+    domain (?:does not exist|not found)
+    address(?:es)? (?:could not be|couldn't be|wasn't) found
+    nxdomain
+    s2017062302
+    account (?:closed|that you tried to reach do)
+    """
+)
+
+
+#: That a mailbox is full.
+FULL = any_of(
+    r"""
+    quota
+    mailbox (?:is )?full
+    inbox is full
+    over ?quota
+    insufficient (?:system |disk )?(?:storage|space)
+    exceeded (?:its|their|the|storage)
+    storage (?:limit|allocation)
+    out of (?:storage|space)
+    """
+)
+
+
+#: That it was given up for want of time.
+LATER = any_of(
+    r"""
+    timed? ?out
+    timeout
+    expired
+    retry time
+    too long in
+    still being retried
+    connection (?:refused|reset|lost)
+    temporar
+    try again
+    unreachable
+    greylist
+    rate limit
+    too many
+    """
+)
