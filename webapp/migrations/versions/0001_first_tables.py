@@ -140,6 +140,24 @@ def upgrade() -> None:
         sa.Column(
             "last_error_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
+        sa.Column(
+            "connected_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "sync_folders",
+            sa.Enum("usual", "all", name="syncfolders", native_enum=False, length=16),
+            nullable=False,
+        ),
+        sa.Column(
+            "next_sync_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column("sync_epoch", sa.Integer(), nullable=False),
+        sa.Column(
+            "sync_until", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "synced_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
@@ -554,6 +572,9 @@ def upgrade() -> None:
         sa.Column(
             "counted_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
+        sa.Column("synced_validity", sa.BigInteger(), nullable=True),
+        sa.Column("synced_uid", sa.BigInteger(), nullable=False),
+        sa.Column("baseline_uid", sa.BigInteger(), nullable=False),
         sa.Column("gone_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["mailbox_id"],
@@ -1090,7 +1111,30 @@ def upgrade() -> None:
         sa.Column("folder_id", sa.Integer(), nullable=True),
         sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
         sa.Column("uid", sa.BigInteger(), nullable=True),
+        sa.Column("identity", sa.String(length=64), nullable=False),
         sa.Column("message_id_header", sa.String(length=1000), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "complaint",
+                "bounce",
+                "notice",
+                "auto_reply",
+                "unsubscribe",
+                "reply",
+                "copy",
+                "other",
+                "set_aside",
+                name="mailkind",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("from_name", sa.String(length=200), nullable=False),
+        sa.Column("from_address", sa.String(length=320), nullable=False),
+        sa.Column("subject", sa.String(length=500), nullable=False),
+        sa.Column("words", sa.String(length=500), nullable=False),
         sa.Column(
             "received_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
@@ -1112,14 +1156,18 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
+        sa.UniqueConstraint(
+            "mailbox_id", "identity", name=op.f("uq_mail_mailbox_id_identity")
+        ),
         sa.UniqueConstraint("public_id", name=op.f("uq_mail_public_id")),
     )
     with op.batch_alter_table("mail", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_mail_identity", ["mailbox_id", "message_id_header"], unique=False
-        )
-        batch_op.create_index(
             "ix_mail_key", ["folder_id", "uidvalidity", "uid"], unique=False
+        )
+        batch_op.create_index("ix_mail_kind", ["kind", "id"], unique=False)
+        batch_op.create_index(
+            "ix_mail_message_id", ["mailbox_id", "message_id_header"], unique=False
         )
 
     op.create_table(
@@ -1303,6 +1351,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("matched_by", sa.String(length=16), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("confirmed_by", sa.Integer(), nullable=True),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
         ),
@@ -1353,6 +1402,31 @@ def upgrade() -> None:
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.create_index(
             "ix_attempt_message", ["message_id", "number"], unique=False
+        )
+
+    op.create_table(
+        "came_back",
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("at", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"],
+            ["campaign.id"],
+            name=op.f("fk_came_back_campaign_id_campaign"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["message.id"],
+            name=op.f("fk_came_back_message_id_message"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("message_id", "kind", name=op.f("pk_came_back")),
+    )
+    with op.batch_alter_table("came_back", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_came_back_campaign", ["campaign_id", "kind", "message_id"], unique=False
         )
 
     op.create_table(
@@ -1425,6 +1499,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_event_message")
 
     op.drop_table("event")
+    with op.batch_alter_table("came_back", schema=None) as batch_op:
+        batch_op.drop_index("ix_came_back_campaign")
+
+    op.drop_table("came_back")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index("ix_attempt_message")
 
@@ -1468,8 +1546,9 @@ def downgrade() -> None:
 
     op.drop_table("recipient_key")
     with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_mail_message_id")
+        batch_op.drop_index("ix_mail_kind")
         batch_op.drop_index("ix_mail_key")
-        batch_op.drop_index("ix_mail_identity")
 
     op.drop_table("mail")
     with op.batch_alter_table("import_reject", schema=None) as batch_op:
