@@ -152,9 +152,7 @@ def with_own_roles(
     have = {one.name for one in listed}
     taken = {role for role, name in roles.items() if name in have}
     return [
-        replace(
-            one, role=by_name.get(one.name, "" if one.role in taken else one.role)
-        )
+        replace(one, role=by_name.get(one.name, "" if one.role in taken else one.role))
         for one in listed
     ]
 
@@ -216,10 +214,10 @@ def _remember(
     found = _compare(mailbox_id, listed, counts)
     for folder_id, values in found.changed:
         _set(Folder.id == folder_id, **values)
-    if found.added:
-        is_sqlite = db.session.get_bind().dialect.name == "sqlite"
-        insert = (sqlite if is_sqlite else postgresql).insert(Folder)
-        db.session.execute(insert.on_conflict_do_nothing(), found.added)
+    is_sqlite = db.session.get_bind().dialect.name == "sqlite"
+    insert = (sqlite if is_sqlite else postgresql).insert(Folder)
+    for values in found.added:
+        db.session.execute(insert.values(**values).on_conflict_do_nothing())
     if found.gone:
         _set(Folder.id.in_(found.gone), gone_at=now())
     if counts:
