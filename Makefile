@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots lint format test migration system bench
+.PHONY: help run screenshots lint format test chaos migration system bench
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: system $(VENV)/stamp-dev ## install what the tests need and run them all
 
 bench: system $(VENV)/stamp-dev ## install what the benchmarks need, run them, print one table (NAMES=… ARGS=--quick)
 	$(BIN)/python -m bench $(NAMES) $(ARGS)
+
+chaos: system $(VENV)/stamp-dev ## kill and freeze everything for a quarter of an hour; SEED=n repeats a run
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 migration: $(VENV)/stamp-dev ## write the first migration anew from the models
 	rm -f webapp/migrations/versions/0001_*.py

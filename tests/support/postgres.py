@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,14 @@ ACCOUNT = "postgres"
 
 
 class Cluster:
-    """A running cluster; any local account is its superuser without a password."""
+    """A running cluster; any local account is its superuser without a password.
 
-    def __init__(self, port: int) -> None:
+    `crash` ends it in the middle of everything and starts it again.
+    """
+
+    def __init__(self, port: int, crash: Callable[[], None]) -> None:
         self.port = port
+        self.crash = crash
         self._numbers = itertools.count(1)
 
     def new_database(self) -> str:
@@ -57,9 +61,17 @@ def running_postgres() -> Iterator[Cluster]:
     run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", ACCOUNT, "-N")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
     control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    run(*control, "-o", options, "-l", str(directory / "log"), "start")
+
+    def start() -> None:
+        run(*control, "-o", options, "-l", str(directory / "log"), "start")
+
+    def crash() -> None:
+        run(*control, "-m", "immediate", "stop")
+        start()
+
+    start()
     try:
-        yield Cluster(port)
+        yield Cluster(port, crash)
     finally:
         run(*control, "-m", "immediate", "stop")
         shutil.rmtree(directory)

@@ -102,6 +102,10 @@ class RecordingServer:
         self._script: dict[str, deque[str]] = defaultdict(deque)
         self._always: dict[str, str] = {}
         self._open: set[socket.socket] = set()
+        self._listener = self._listen()
+        self.port = self._listener.server_address[1]
+
+    def _listen(self) -> socketserver.ThreadingTCPServer:
         server = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -114,25 +118,22 @@ class RecordingServer:
             daemon_threads = True
             request_queue_size = 128
 
-        self._listener = Listener((self.host, self.port), Handler)
-        self.port = self._listener.server_address[1]
+        return Listener((self.host, self.port), Handler)
 
     def __enter__(self) -> Self:
+        self._serve()
+        return self
+
+    def _serve(self) -> None:
         self._thread = threading.Thread(
             target=self._listener.serve_forever,
             kwargs={"poll_interval": 0.02},
             daemon=True,
         )
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stopping.set()
+    def close_port(self) -> None:
+        """Refuse connections from now on, and hang up on those that are open."""
         self._listener.shutdown()
         self._thread.join(5)
         with self.lock:
@@ -141,6 +142,20 @@ class RecordingServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._listener.server_close()
+
+    def open_port(self) -> None:
+        """Take connections again, on the same port."""
+        self._listener = self._listen()
+        self._serve()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stopping.set()
+        self.close_port()
 
     def answer(self, step: str, *answers: str, always: bool = False) -> None:
         """Script the next answers at a step."""

@@ -1,0 +1,52 @@
+"""PostgreSQL loses the answers to COMMIT, and then all connections."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.house import House, new_house
+from tests.chaos.moody import MoodyServer
+from tests.chaos.proxy import Proxy
+from tests.support.postgres import Cluster
+from webapp.core import schema
+from webapp.core.db import db
+
+
+@pytest.fixture
+def proxy(postgres_cluster: Cluster) -> Iterator[Proxy]:
+    with Proxy(postgres_cluster.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def house(tmp_path: Path, postgres_cluster: Cluster, proxy: Proxy) -> Iterator[House]:
+    """A house whose workers reach PostgreSQL through the proxy."""
+    url = postgres_cluster.new_database()
+    schema.upgrade(url)
+    through = url.replace(f":{postgres_cluster.port}/", f":{proxy.port}/")
+    with (
+        MoodyServer(pause=0.03) as server,
+        new_house(tmp_path, server, url, through=through) as house,
+        house.app.app_context(),
+    ):
+        yield house
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_lost_answers_and_cut_connections_change_nothing(
+    house: House, proxy: Proxy
+) -> None:
+    house.campaign(400)
+    house.worker(1)
+    house.worker(2)
+    house.server.wait_for(40, 30)
+    proxy.lose_commits(*[True, False, None, None] * 8)
+    house.server.wait_for(250, 40)
+    proxy.cut()
+    house.wait_quiet([], 60)
+    assert proxy.lost >= 8
+    assert "the answer to a commit was lost" in house.log()
+    assert house.statuses() == {"sent": 400}
+    assert "\n".join(house.violations()) == ""
