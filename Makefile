@@ -55,5 +55,6 @@ chaos: system $(VENV)/stamp-dev ## kill and freeze everything for a quarter of a
 
 migration: $(VENV)/stamp-dev ## write the first migration anew from the models
 	rm -f webapp/migrations/versions/0001_*.py
-	d=$$(mktemp -d) && $(BIN)/python -c "from webapp.core import schema; schema.revise('sqlite:///$$d/empty.db', 'first tables', '0001')" && rm -r $$d
+	d=$$(mktemp -d) && trap "mv $$d/*.py webapp/migrations/versions/; rm -rf $$d" EXIT && mv webapp/migrations/versions/0*.py $$d && \
+	$(BIN)/python -c "from webapp.core import schema; schema.revise('sqlite:///$$d/empty.db', 'first tables', '0001')"
 	$(BIN)/ruff format webapp/migrations && $(BIN)/ruff check --fix --quiet webapp/migrations

@@ -13,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 
 from tests.conftest import PASSWORD
+from webapp.campaigns import tallies
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.db import db
@@ -204,3 +205,19 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 def test_the_practice_kit_can_be_laid_out(run: Any, operator: Operator) -> None:
     assert run("practice", "kit", operator.email).exit_code == 0
     assert db.session.scalars(sa.select(Mailbox.is_practice)).all() == [True]
+
+
+def test_the_numbers_kept_are_compared_with_the_rows(run: Any) -> None:
+    campaign = Campaign(name="Spring", state=State.SENDING)
+    db.session.add(campaign)
+    db.session.flush()
+    db.session.add(Message(campaign_id=campaign.id))
+    db.session.commit()
+    assert run("db", "check").stdout == "Every number kept is that of the rows.\n"
+    db.session.execute(sa.update(tallies.CampaignTally).values(pending=3))
+    db.session.commit()
+    result = run("db", "check")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f"campaign {campaign.id}, pending: 1 rows, but 3 kept\n",
+    )

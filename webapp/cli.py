@@ -18,7 +18,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 import config
-from webapp.campaigns import launching, live, timing
+from webapp.campaigns import launching, live, tallies, timing
 from webapp.campaigns import service as campaigns
 from webapp.campaigns.timing_forms import WhenForm
 from webapp.core import schema
@@ -273,3 +273,14 @@ def database_upgrade() -> None:
     """Bring the database to the newest shape."""
     schema.upgrade(current_app.config["POSTROOM"].database_url)
     click.echo("The database is up to date.")
+
+
+@database_group.command("check")
+def database_check() -> None:
+    """Count the messages of all campaigns, and compare with the numbers kept."""
+    wrong = tallies.differences()
+    for words in wrong:
+        click.echo(words)
+    if wrong:
+        sys.exit(1)
+    click.echo("Every number kept is that of the rows.")

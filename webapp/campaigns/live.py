@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
-from webapp.campaigns import progress, schedules
-from webapp.campaigns.chart import Chart, draw, interval_for
-from webapp.campaigns.models import SETTLED, Campaign, Message, has_status
+from webapp.campaigns import progress, schedules, tallies
+from webapp.campaigns.chart import Chart, draw
+from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, State, Status
 from webapp.campaigns.timing import Moment, closed_words, moment_of
 from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
-from webapp.core.db import db
 from webapp.core.presentation import figure
 from webapp.core.words import _
 
@@ -63,15 +60,16 @@ def counted(campaign: Campaign) -> progress.Counted:
     """Count a campaign."""
     at = now()
     sending = campaign.state == State.SENDING
+    counts = tallies.counts(campaign.id)
     return progress.Counted(
         campaign_id=campaign.id,
         state=campaign.state,
         at=at,
-        counts=_counts(campaign.id),
+        counts=counts,
         planned=campaign.total,
         planned_skipped=campaign.total - campaign.check_result.get("recipients", 0),
         prepared=campaign.prepared_at is not None,
-        failures=_failures(campaign.id),
+        failures=tallies.failures(campaign.id) if counts[Status.FAILED] else (),
         finished_by_age=_finished_by_age(campaign.id) if sending else {},
         started_at=None if campaign.state in NOT_BEGUN else campaign.prepared_at,
         finished_at=campaign.finished_at,
@@ -122,35 +120,10 @@ def _starts_at(campaign: Campaign) -> datetime | None:
 
 def totals(campaign_ids: list[int]) -> dict[int, dict[str, int]]:
     """Return the counts of several campaigns by status, in one query."""
-    found: dict[int, dict[str, int]] = {}
-    rows = db.session.execute(
-        sa.select(Message.campaign_id, Message.status, sa.func.count())
-        .where(Message.campaign_id.in_(campaign_ids))
-        .group_by(Message.campaign_id, Message.status)
-    )
-    for campaign_id, status, count in rows:
-        found.setdefault(campaign_id or 0, {})[status.value] = count
-    return found
-
-
-def _counts(campaign_id: int) -> dict[Status, int]:
-    rows = db.session.execute(
-        sa.select(Message.status, sa.func.count())
-        .where(Message.campaign_id == campaign_id)
-        .group_by(Message.status)
-    )
-    return {status: count for status, count in rows}  # noqa: C416 - a row is no pair for mypy
-
-
-def _failures(campaign_id: int) -> list[tuple[str, int]]:
-    count = sa.func.count()
-    rows = db.session.execute(
-        sa.select(Message.reason_class, count)
-        .where(Message.campaign_id == campaign_id, Message.status == Status.FAILED)
-        .group_by(Message.reason_class)
-        .order_by(count.desc(), Message.reason_class)
-    )
-    return [(kind, number) for kind, number in rows]
+    return {
+        campaign_id: {status.value: count for status, count in found.items()}
+        for campaign_id, found in tallies.counts_of(campaign_ids).items()
+    }
 
 
 def _finished_by_age(campaign_id: int) -> dict[int, int]:
@@ -158,41 +131,15 @@ def _finished_by_age(campaign_id: int) -> dict[int, int]:
     at = now()
     since = at - timedelta(seconds=progress.WINDOW)
     by_age: Counter[int] = Counter()
-    for counts in _by_slot(campaign_id, 1, since).values():
-        for second, count in counts.items():
-            by_age[max(0, int(at.timestamp()) - second)] += count
+    for second, count in tallies.seconds(campaign_id, since).items():
+        by_age[max(0, int(at.timestamp()) - second)] += count
     return dict(by_age)
 
 
-def _by_slot(
-    campaign_id: int, interval: int, since: datetime
-) -> dict[Status, dict[int, int]]:
-    """Count what was sent and what failed by interval since the epoch, in one query."""
-    seconds = sa.cast(sa.extract("epoch", Message.updated_at), sa.BigInteger)
-    slot = seconds // interval
-    query = (
-        sa.select(Message.status, slot, sa.func.count())
-        .where(
-            Message.campaign_id == campaign_id,
-            has_status(Message.status, *SETTLED),
-            Message.updated_at >= since,
-            Message.status.in_((Status.SENT, Status.FAILED)),
-        )
-        .group_by(Message.status, slot)
-    )
-    found: dict[Status, dict[int, int]] = {Status.SENT: {}, Status.FAILED: {}}
-    for status, at, count in db.session.execute(query):
-        found[status][int(at)] = count
-    return found
-
-
 def _chart(campaign: Campaign, numbers: progress.Counted) -> Chart | None:
-    since = numbers.started_at
-    if since is None:
+    if campaign.prepared_at is None:
         return None
-    interval = interval_for(progress.elapsed(numbers))
-    found = _by_slot(campaign.id, interval, since - timedelta(seconds=1))
-    return draw(interval, found[Status.SENT], found[Status.FAILED])
+    return draw(*tallies.by_interval(campaign.id, progress.elapsed(numbers)))
 
 
 def _limits(campaign: Campaign) -> list[progress.Limit]:

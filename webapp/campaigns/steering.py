@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import launching, moves
+from webapp.campaigns import launching, moves, tallies
 from webapp.campaigns.models import Campaign, Event, Message, MessageAddress
 from webapp.campaigns.reasons import RETRYABLE
 from webapp.campaigns.states import State, Status
@@ -196,11 +196,7 @@ def _is_safe_again() -> Any:
 
 
 def _refuse_unknown(campaign_id: int, decision: Decision) -> None:
-    left = db.session.scalar(
-        sa.select(sa.func.count())
-        .select_from(Message)
-        .where(Message.campaign_id == campaign_id, Message.status == Status.UNKNOWN)
-    )
+    left = tallies.counts(campaign_id)[Status.UNKNOWN]
     if left and decision is Decision.SEND_AGAIN:
         raise Refused(
             _(
@@ -265,12 +261,5 @@ def _tell(message_ids: Collection[int], kind: str) -> None:
 
 
 def _waiting(campaign_id: int) -> int:
-    count = db.session.scalar(
-        sa.select(sa.func.count())
-        .select_from(Message)
-        .where(
-            Message.campaign_id == campaign_id,
-            Message.status.in_((Status.PENDING, Status.DEFERRED)),
-        )
-    )
-    return count or 0
+    counts = tallies.counts(campaign_id)
+    return counts[Status.PENDING] + counts[Status.DEFERRED]

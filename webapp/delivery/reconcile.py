@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from webapp.campaigns import launching, moves, schedules
+from webapp.campaigns import launching, moves, schedules, tallies
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, db_now, reading
@@ -108,5 +108,6 @@ STEPS: tuple[Callable[[], object], ...] = (
     cancel_the_rest,
     finish,
     limits.forget_old,
+    tallies.fold,
     recipients.resume_stale_imports,
 )

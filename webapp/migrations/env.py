@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import context
 
 from webapp.campaigns import models as campaigns
+from webapp.campaigns import tallies
 from webapp.core import blobs
 from webapp.core.db import Base
 from webapp.delivery import models as delivery
@@ -29,6 +30,7 @@ DECLARED = (
     recipients,
     senders,
     suppressions,
+    tallies,
     triage,
 )
 

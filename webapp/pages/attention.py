@@ -7,8 +7,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import url_for
 
-from webapp.campaigns import schedules
-from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns import schedules, tallies
+from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core import queue
 from webapp.core.clock import now
@@ -135,11 +135,11 @@ def _sent_and_waiting(campaign_id: int) -> tuple[int, int]:
 
 
 def _unknown() -> Iterator[Attention]:
+    tally = tallies.unknown()
     unknown = (
-        sa.select(Campaign.id, Campaign.name, sa.func.count())
-        .join(Message, Message.campaign_id == Campaign.id)
-        .where(Message.status == Status.UNKNOWN, Campaign.archived_at.is_(None))
-        .group_by(Campaign.id, Campaign.name)
+        sa.select(Campaign.id, Campaign.name, tally.c.unknown)
+        .join(tally, tally.c.campaign_id == Campaign.id)
+        .where(Campaign.archived_at.is_(None))
         .order_by(Campaign.id)
     )
     for campaign_id, name, number in db.session.execute(unknown):

@@ -4,14 +4,12 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import live, schedules
-from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns import live, schedules, tallies
+from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import words_of
 from webapp.campaigns.states import RUNNING, State, Status
 from webapp.core.clock import now
@@ -23,7 +21,6 @@ from webapp.pages import days
 
 DAYS = 30
 SHOWN = 5
-QUARTER = 15 * 60  # seconds; every zone is a whole number of quarters off UTC
 
 
 @dataclass(frozen=True)
@@ -81,12 +78,7 @@ def _progress(campaign: Campaign) -> Running:
 
 def counts_of(campaign_id: int) -> dict[Status, int]:
     """Return the numbers of a campaign's messages by status."""
-    rows = db.session.execute(
-        sa.select(Message.status, sa.func.count())
-        .where(Message.campaign_id == campaign_id)
-        .group_by(Message.status)
-    )
-    return {status: number for status, number in rows}  # noqa: C416 - a row is no pair for mypy
+    return tallies.counts(campaign_id)
 
 
 def last_days() -> days.DayChart:
@@ -98,39 +90,18 @@ def last_days() -> days.DayChart:
     first = datetime.datetime.combine(
         today - datetime.timedelta(days=DAYS - 1), datetime.time(), zone()
     )
-    left = Message.is_dry_run.is_(False)
-    sent = _by_day(Message.sent_at, Message.sent_at >= first, left)
-    failed = _by_day(
-        Message.updated_at,
-        Message.status == Status.FAILED,
-        Message.updated_at >= first,
-    )
+    sent: Counter[datetime.date] = Counter()
+    failed: Counter[datetime.date] = Counter()
+    for at, went, did_not in tallies.by_quarter(first):
+        day = at.astimezone(zone()).date()
+        sent[day] += went
+        failed[day] += did_not
     return days.draw(today, DAYS, sent, failed)
-
-
-def _by_day(
-    instant: Any, *conditions: sa.ColumnElement[bool]
-) -> Counter[datetime.date]:
-    quarter = sa.cast(sa.extract("epoch", instant), sa.BigInteger) // QUARTER
-    query = sa.select(quarter, sa.func.count()).where(*conditions).group_by(quarter)
-    found: Counter[datetime.date] = Counter()
-    for at, number in db.session.execute(query):
-        local = datetime.datetime.fromtimestamp(at * QUARTER, UTC).astimezone(zone())
-        found[local.date()] += number
-    return found
 
 
 def why_failed() -> Sequence[tuple[str, int, float]]:
     """Return why messages failed in the last days: words, number, share of the most."""
-    since = now() - datetime.timedelta(days=DAYS)
-    number = sa.func.count()
-    rows = db.session.execute(
-        sa.select(Message.reason_class, number)
-        .where(Message.status == Status.FAILED, Message.updated_at >= since)
-        .group_by(Message.reason_class)
-        .order_by(number.desc())
-        .limit(SHOWN)
-    ).all()
+    rows = tallies.why_failed(now() - datetime.timedelta(days=DAYS), SHOWN)
     most = max((count for _kind, count in rows), default=1)
     return [
         (words_of(kind) or _("Another reason"), n, round(n * 100 / most, 1))
