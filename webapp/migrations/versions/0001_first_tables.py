@@ -48,6 +48,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob")),
     )
     op.create_table(
+        "campaign_tally",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("pending", sa.Integer(), nullable=False),
+        sa.Column("sending", sa.Integer(), nullable=False),
+        sa.Column("deferred", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("unknown", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("cancelled", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", "shard", name=op.f("pk_campaign_tally")),
+    )
+    op.create_table(
         "dkim_key",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -86,6 +100,16 @@ def upgrade() -> None:
             "domain", "selector", name=op.f("uq_dkim_key_domain_selector")
         ),
         sa.UniqueConstraint("public_id", name=op.f("uq_dkim_key_public_id")),
+    )
+    op.create_table(
+        "failure_tally",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reason_class", sa.String(length=16), nullable=False),
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "campaign_id", "reason_class", "shard", name=op.f("pk_failure_tally")
+        ),
     )
     op.create_table(
         "mailbox",
@@ -225,6 +249,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operator")),
         sa.UniqueConstraint("email_key", name=op.f("uq_operator_email_key")),
         sa.UniqueConstraint("public_id", name=op.f("uq_operator_public_id")),
+    )
+    op.create_table(
+        "pace",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("width", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "campaign_id", "width", "slot", "shard", name=op.f("pk_pace")
+        ),
+    )
+    op.create_table(
+        "quarter_tally",
+        sa.Column("quarter", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reason_class", sa.String(length=16), nullable=False),
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "quarter", "reason_class", "shard", name=op.f("pk_quarter_tally")
+        ),
     )
     op.create_table(
         "recipient_table",
@@ -1640,10 +1687,14 @@ def downgrade() -> None:
         )
 
     op.drop_table("recipient_table")
+    op.drop_table("quarter_tally")
+    op.drop_table("pace")
     op.drop_table("operator")
     op.drop_table("message_template")
     op.drop_table("mailbox")
+    op.drop_table("failure_tally")
     op.drop_table("dkim_key")
+    op.drop_table("campaign_tally")
     op.drop_table("blob")
     with op.batch_alter_table("audit_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_entry_operator_id"))
