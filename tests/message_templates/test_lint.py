@@ -13,7 +13,8 @@ GOOD = Source(
     "html",
     "News for {{ first_name }}",
     text="",
-    html='<p>{{ first_name }}, {{ city }}</p><a href="{{ unsubscribe_url }}">Stop</a>',
+    html='<html lang="en"><p>{{ first_name }}, {{ city }}</p>'
+    '<a href="{{ unsubscribe_url }}">Stop</a></html>',
     preview_text="What is on",
 )
 

@@ -14,6 +14,7 @@ from webapp.message_templates.findings import Finding, Fix, Severity
 from webapp.message_templates.lint_html import html_findings
 from webapp.message_templates.reading import (
     FUNCTIONS,
+    Refusal,
     SourceError,
     names_of,
     parse,
@@ -21,6 +22,22 @@ from webapp.message_templates.reading import (
 )
 from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES, Source
 
+#: By format: the part, the link to stop, and what it is put before.
+_FOOTERS = {
+    "html": (
+        "html",
+        '<p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p>\n',
+        "</body",
+    ),
+    "mjml": (
+        "html",
+        "<mj-section><mj-column><mj-text>"
+        '<a href="{{ unsubscribe_url }}">Unsubscribe</a>'
+        "</mj-text></mj-column></mj-section>\n",
+        "</mj-body",
+    ),
+    "text": ("text", "\nUnsubscribe: {{ unsubscribe_url }}\n", ""),
+}
 _SUBJECT_LENGTH = 60
 _PREVIEW_LENGTH = 110
 _CLIPPED = 102 * 1024
@@ -28,6 +45,10 @@ _LISTED = 3
 _NEARLY_CLIPPED = 90 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+# Comments for Outlook are none, nor is what Jinja writes into one.
+_COMMENT = re.compile(r"<!--(?!\[if|<!)[^{}<>]*?-->")
+_INDENT = re.compile(r"[ \t]*\n\s*")
+_UNESCAPED = re.compile(r"\s*\|\s*(?:safe|forceescape)\b(?:\(\))?")
 _REPLY = re.compile(r"\s*(?:re|aw|sv|fwd?)\s*:", re.IGNORECASE)
 
 
@@ -60,12 +81,12 @@ def check_source(
             words = f"The {PART_WORDS[part]} cannot be read: {error.words}"
             place = (part, error.line, error.column)
             found.append(Finding("S01", Severity.ERROR, words, *place))
-    found += _refused(trees)
+    found += _refused(source, trees)
     if columns is not None:
         found += _names(source, trees, columns)
     found += html_findings(source, base_url)
     if source.format != "markdown":  # its layout has the link
-        found += _unsubscribe(trees)
+        found += _unsubscribe(source, trees)
     found += _subject(source.subject)
     found += _sizes(source)
     return sorted(found, key=_weight)
@@ -75,10 +96,20 @@ def _weight(finding: Finding) -> int:
     return list(Severity).index(finding.severity)
 
 
-def _refused(trees: Mapping[str, nodes.Template]) -> Iterator[Finding]:
+def _refused(source: Source, trees: Mapping[str, nodes.Template]) -> Iterator[Finding]:
     for part, tree in trees.items():
         for one in refusals(tree):
-            yield Finding(one.code, Severity.ERROR, one.words, part, one.line)
+            fix = _without_filter(part, getattr(source, part), one)
+            yield Finding(one.code, Severity.ERROR, one.words, part, one.line, fix=fix)
+
+
+def _without_filter(part: str, text: str, refusal: Refusal) -> Fix | None:
+    """Return the change that takes a filter away which would turn escaping off."""
+    if refusal.code != "V05":
+        return None
+    start = len("".join(text.splitlines(keepends=True)[: refusal.line - 1]))
+    found = _UNESCAPED.search(text, start)
+    return Fix("Remove it", part, found.start(), found[0], "") if found else None
 
 
 def _names(
@@ -145,11 +176,19 @@ def line_and_column(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at) + 1, at - start + 1
 
 
-def _unsubscribe(trees: Mapping[str, nodes.Template]) -> Iterator[Finding]:
+def _unsubscribe(
+    source: Source, trees: Mapping[str, nodes.Template]
+) -> Iterator[Finding]:
     bodies = [names_of(trees[part]) for part in ("text", "html") if part in trees]
     if bodies and not any("unsubscribe_url" in names for names in bodies):
         words = "There is no {{ unsubscribe_url }}: people expect a way to stop"
-        yield Finding("U01", Severity.WARNING, words)
+        part, new, before = _FOOTERS.get(source.format, _FOOTERS["text"])
+        text: str = getattr(source, part)
+        at = text.lower().rfind(before) if before else -1
+        at = len(text) if at < 0 else at
+        fix = Fix("Add the link at the end", part, at, "", new)
+        line, column = line_and_column(text, at)
+        yield Finding("U01", Severity.WARNING, words, part, line, column, fix)
 
 
 def _subject(subject: str) -> Iterator[Finding]:
@@ -177,7 +216,7 @@ def _sizes(source: Source) -> Iterator[Finding]:
     if size > _NEARLY_CLIPPED:
         severity = Severity.ERROR if size > _CLIPPED else Severity.WARNING
         words = f"The HTML has {size // 1024} KB; Gmail cuts off at about 102 KB"
-        yield Finding("G01", severity, words, "html")
+        yield Finding("G01", severity, words, "html", fix=_minified(source.html))
     if not source.preview_text:
         words = "There is no preview text; inboxes show the first words instead"
         yield Finding("G04", Severity.INFO, words)
@@ -189,6 +228,16 @@ def _sizes(source: Source) -> Iterator[Finding]:
         words = "The text part says less than a tenth of the HTML"
         fix = Fix("Make it from the HTML", "text", 0, source.text, "")
         yield Finding("G05", Severity.WARNING, words, "text", 1, 1, fix)
+
+
+def _minified(text: str) -> Fix | None:
+    """Return the change that takes comments and indentation out, if it is worth it."""
+    if re.search(r"<(?:pre|textarea)\b", text, re.IGNORECASE):
+        return None
+    new = _INDENT.sub("\n", _COMMENT.sub("", text))
+    if len(new) > len(text) * 0.98:
+        return None
+    return Fix("Take comments and indentation out", "html", 0, text, new)
 
 
 def needed_names(source: Source) -> set[str]:

@@ -13,11 +13,19 @@ from urllib.parse import urlsplit
 from webapp.message_templates.bodies import markdown_body
 from webapp.message_templates.findings import Finding, Fix, Severity
 from webapp.message_templates.links import PROBLEMS, base_problem, resolve
+from webapp.message_templates.lint_reading import offset_of, reading_findings
 from webapp.message_templates.source import Source
 
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _BLOT = "\ufdd4"
+#: Elements of MJML that are judged as what they become.
+_MJML_TAGS = {
+    "mj-image": "img",
+    "mj-carousel-image": "img",
+    "mj-button": "a",
+    "mj-navbar-link": "a",
+}
 _HOST = r"((?:[a-z0-9-]+\.)+[a-z]{2,})"
 _SHOWN_ADDRESS = re.compile(r"(?:https?://|(?=www\.))" + _HOST, re.IGNORECASE)
 _SHOWN_HOST = re.compile(_HOST, re.IGNORECASE)
@@ -58,6 +66,7 @@ class _Scanner(HTMLParser):
         at = dict(attrs)
         line, column = self.getpos()
         place = (line, column + 1)
+        tag = _MJML_TAGS.get(tag, tag)
         for name, kind in (("href", "link"), ("src", "image"), ("background", "image")):
             if at.get(name):
                 self.found.addresses.append((at[name] or "", kind, place))
@@ -74,7 +83,7 @@ class _Scanner(HTMLParser):
             self.found.without_alt.append((self.get_starttag_text() or "", place))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
+        if _MJML_TAGS.get(tag, tag) == "a":
             self._open = None
 
     def handle_data(self, data: str) -> None:
@@ -92,7 +101,7 @@ def html_findings(source: Source, base_url: str | None) -> list[Finding]:
     found = [*_addresses(scan, base_url), *_anchors(scan), *_images(scan, source)]
     if is_markdown:  # places in the HTML made from it mean nothing to its author
         found = [Finding(f.code, f.severity, f.message, "html") for f in found]
-    return found
+    return [*found, *reading_findings(source, blotted)]
 
 
 def _blot(code: re.Match[str]) -> str:
@@ -164,12 +173,14 @@ def _same_site(one: str, other: str) -> bool:
 
 
 def _images(scan: _Scan, source: Source) -> Iterator[Finding]:
-    lines = source.html.splitlines(keepends=True)
     for tag, (line, column) in scan.without_alt:
         words = "An image without alternative text"
-        at = sum(map(len, lines[: line - 1])) + column - 1
-        old = source.html[at : at + 4]
+        at = (
+            0 if source.format == "markdown" else offset_of(source.html, (line, column))
+        )
+        name = tag.lower().partition(" ")[0].split("\n")[0].rstrip("/>")
+        old = source.html[at : at + len(name)]
         fix = Fix('Add alt=""', "html", at, old, f'{old} alt=""')
-        is_tag = tag.lower().startswith("<img") and old.lower() == "<img"
+        is_tag = name[1:] in {"img", *_MJML_TAGS} and old.lower() == name
         place = ("html", line, column)
         yield Finding("A01", Severity.WARNING, words, *place, fix if is_tag else None)
