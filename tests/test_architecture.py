@@ -93,7 +93,10 @@ def test_every_form_that_posts_carries_the_token(path: Path) -> None:
     text = path.read_text()
     for form in re.findall(r"<form\b.*?</form>", text, re.DOTALL):
         posts = re.search(r'method="post"', form)
-        assert not posts or re.search(r"csrf\(\)|csrf_token", form), form[:200]
+        # What a stranger answers from a mail has no cookie; the signed link stands for it.
+        is_public = "url_for('public." in form
+        carries = re.search(r"csrf\(\)|csrf_token", form)
+        assert not posts or is_public or carries, form[:200]
 
 
 def test_no_page_loads_much() -> None:
@@ -168,7 +171,8 @@ def test_nobody_opens_addresses_past_the_one_door() -> None:
     """import-linter sees packages only; this is the rest of its contract on sockets."""
     for path in (ROOT / "webapp").rglob("*.py"):
         assert "urllib.request" not in path.read_text(), path
-        assert "http.client" not in path.read_text(), path
+        is_door = path.name == "https.py"  # over a connection of core.net
+        assert is_door or "http.client" not in path.read_text(), path
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -10,9 +10,12 @@ that the operator wrote.
 Nothing here repeats what a server said: an error is our own sentence, never a banner.
 """
 
+import os
 import socket
 import ssl
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -296,6 +299,29 @@ def start_tls(sock: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SS
         trouble = NetError(NetTrouble.TLS, words)
     sock.close()
     raise trouble
+
+
+@contextmanager
+def cut_after(seconds: float, opened: socket.socket) -> Iterator[None]:
+    """Cut a connection that takes longer in all than a block may.
+
+    The time-out of a socket starts anew with each octet, and a server may drip. The
+    twin also reaches the connection while TLS takes the socket over.
+    """
+    twin = socket.socket(fileno=os.dup(opened.fileno()))
+
+    def cut() -> None:
+        with suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    deadline = threading.Timer(seconds, cut)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield
+    finally:
+        deadline.cancel()
+        twin.close()
 
 
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -17,6 +17,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextArea
 
+from webapp.core import https
 from webapp.core.errors import Invalid
 from webapp.core.forms import ObjectField, PostForm, choices
 from webapp.core.net import NetError, host_name, tls_context
@@ -30,6 +31,18 @@ SECURITY = [
     (MailboxSecurity.STARTTLS.value, _l("STARTTLS, required (port 143)")),
     (MailboxSecurity.NONE.value, _l("None (private hosts only)")),
 ]
+AUTH = [
+    ("password", _l("Password")),
+    ("xoauth2", _l("OAuth 2 (XOAUTH2), by a refresh token")),
+]
+#: Provider → token address and scope of its OAuth 2.
+OAUTH_PRESETS = {
+    "gmail": ("https://oauth2.googleapis.com/token", "https://mail.google.com/"),
+    "outlook": (
+        "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+        "https://outlook.office365.com/IMAP.AccessAsUser.All offline_access",
+    ),
+}
 #: Provider → host and port of its IMAP server, all with TLS.
 PRESETS = {
     "gmail": ("Gmail", "imap.gmail.com", 993),
@@ -80,6 +93,16 @@ class MailboxForm(PostForm):
     security = SelectField(_l("Security"), choices=choices(*SECURITY), default="tls")
     login = StringField(_l("Login"), [Length(max=320)])
     password = PasswordField(_l("Password"), [Length(max=1000)])
+    auth = SelectField(_l("Signs in by"), choices=choices(*AUTH), default="password")
+    oauth_token_url = StringField(_l("Token address"), [Length(max=500)])
+    oauth_client_id = StringField(_l("Client id"), [Length(max=500)])
+    oauth_client_secret = PasswordField(
+        _l("Client secret"),
+        [Length(max=2000)],
+        description=_l("Empty if the application has none."),
+    )
+    oauth_refresh_token = PasswordField(_l("Refresh token"), [Length(max=8000)])
+    oauth_scope = StringField(_l("Scope"), [Length(max=500)])
     ca_pem = TextAreaField(
         _l("Own CA certificate (PEM)"),
         [Optional(), Length(max=100_000)],
@@ -132,6 +155,20 @@ class MailboxForm(PostForm):
     def validate_password(self, password: PasswordField) -> None:
         """Refuse line breaks; they would end the command."""
         _no_line_breaks(password.data or "")
+
+    def validate_oauth_token_url(self, url: StringField) -> None:
+        """Refuse what is no HTTPS address, where one is needed."""
+        if self.auth.data != "xoauth2":
+            return
+        try:
+            https.host_of(url.data or "")
+        except NetError as error:
+            raise ValidationError(error.words) from error
+
+    def validate_oauth_client_id(self, client_id: StringField) -> None:
+        """Ask for it where it is needed."""
+        if self.auth.data == "xoauth2" and not client_id.data:
+            raise ValidationError(_("Say the client id of your application."))
 
     def validate_ca_pem(self, ca_pem: TextAreaField) -> None:
         """Refuse what holds no certificate."""

@@ -1,22 +1,34 @@
 """Connect to a mail server, protect the line, and sign in with exactly one attempt."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from webapp.core import net
-from webapp.core.net import NO_PRIVATE_HOSTS, NetError, NetTrouble, PrivateHosts
+from webapp.core.net import (
+    NO_PRIVATE_HOSTS,
+    NetError,
+    NetTrouble,
+    PrivateHosts,
+    cut_after,
+)
+from webapp.mailboxes import oauth
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ServerRefused, SignInRefused, Unreachable
-from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line, cut_after, quoted
+from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line, quoted
 
 CONNECT_SECONDS = 10.0
 #: Refusals that pass by themselves (RFC 5530): the password was not judged.
+WORDS_LATER = "The server cannot check passwords just now."
 TEMPORARY = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
 
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach an account. `security` is ``tls``, ``starttls`` or ``none``."""
+    """How to reach an account. `security` is ``tls``, ``starttls`` or ``none``.
+
+    With `token` the account signs in by XOAUTH2; it is called once for each connection.
+    """
 
     host: str
     port: int
@@ -25,6 +37,7 @@ class Access:
     password: str = field(repr=False)
     ca_pem: str = ""
     private: PrivateHosts = NO_PRIVATE_HOSTS
+    token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
 
 def connect(access: Access) -> Connection:
@@ -98,6 +111,9 @@ def _start_tls(connection: Connection, access: Access) -> None:
 
 
 def _sign_in(connection: Connection, access: Access) -> None:
+    if access.token is not None:
+        _authenticate_xoauth2(connection, access, access.token())
+        return
     imap = connection.line.imap
     if "LOGINDISABLED" in imap.capabilities and "AUTH=PLAIN" not in imap.capabilities:
         raise SignInRefused(
@@ -110,9 +126,7 @@ def _sign_in(connection: Connection, access: Access) -> None:
             _login(connection, access)
     except ServerRefused as error:
         if error.code in TEMPORARY:
-            raise Unreachable(
-                "The server cannot check passwords just now.", step="sign in"
-            ) from error
+            raise Unreachable(WORDS_LATER, step="sign in") from error
         raise SignInRefused(
             "The server refused the login or the password.", error.reply
         ) from error
@@ -122,6 +136,21 @@ def _authenticate_plain(connection: Connection, access: Access) -> None:
     """SASL PLAIN (RFC 4616): carries any Unicode, in base64."""
     answer = f"\0{access.login}\0{access.password}".encode()
     connection.line.authenticate("PLAIN", lambda _challenge: answer)
+
+
+def _authenticate_xoauth2(connection: Connection, access: Access, token: str) -> None:
+    """SASL XOAUTH2; a refusal is a challenge first, which wants an empty answer."""
+    if "AUTH=XOAUTH2" not in connection.line.imap.capabilities:
+        raise SignInRefused("The server does not offer to sign in by XOAUTH2.")
+    answers = iter([oauth.sasl(access.login, token)])
+    try:
+        connection.line.authenticate("XOAUTH2", lambda _challenge: next(answers, b""))
+    except ServerRefused as error:
+        if error.code in TEMPORARY:
+            raise Unreachable(WORDS_LATER, step="sign in") from error
+        raise SignInRefused(
+            "The server refused the login or its access token.", error.reply
+        ) from error
 
 
 def _login(connection: Connection, access: Access) -> None:

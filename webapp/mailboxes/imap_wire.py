@@ -9,7 +9,6 @@ ever, and must be thrown away.
 import contextlib
 import imaplib
 import logging
-import os
 import re
 import socket
 import threading
@@ -23,6 +22,7 @@ from imapclient.response_parser import (  # type: ignore[import-untyped]  # the 
     parse_fetch_response,
 )
 
+from webapp.core.net import cut_after
 from webapp.core.one_line import one_line
 from webapp.mailboxes.imap_answers import Answer, response_code
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
@@ -213,29 +213,6 @@ class Line:
                     self.imap.logout()
         with contextlib.suppress(Exception):
             self.imap.shutdown()
-
-
-@contextlib.contextmanager
-def cut_after(seconds: float, opened: socket.socket) -> Iterator[None]:
-    """Cut a connection that takes longer in all than a block may.
-
-    The time-out of a socket starts anew with each octet, and a server may drip. The
-    twin also reaches the connection while TLS takes the socket over.
-    """
-    twin = socket.socket(fileno=os.dup(opened.fileno()))
-
-    def cut() -> None:
-        with contextlib.suppress(OSError):
-            twin.shutdown(socket.SHUT_RDWR)
-
-    deadline = threading.Timer(seconds, cut)
-    deadline.daemon = True
-    deadline.start()
-    try:
-        yield
-    finally:
-        deadline.cancel()
-        twin.close()
 
 
 def refuse_line_breaks(value: bytes) -> None:

@@ -43,6 +43,9 @@ class Mailbox(Base):
 
     Mails that came before `connected_at` are history: nothing is done about them by
     itself. One process at a time reads it: it holds `sync_epoch` until `sync_until`.
+
+    `auth` is ``password`` or ``xoauth2``; with the latter, client secret and refresh
+    token are what is sealed.
     """
 
     __tablename__ = "mailbox"
@@ -62,6 +65,9 @@ class Mailbox(Base):
     auth: Mapped[str] = mapped_column(sa.String(16), default="password")
     password_sealed: Mapped[str] = mapped_column(sa.Text, default="")
     password_saved_at: Mapped[datetime | None]
+    oauth_token_url: Mapped[str] = mapped_column(sa.String(500), default="")
+    oauth_client_id: Mapped[str] = mapped_column(sa.String(500), default="")
+    oauth_scope: Mapped[str] = mapped_column(sa.String(500), default="")
     folder_map: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     state: Mapped[MailboxState] = mapped_column(
         enum_of(MailboxState), default=MailboxState.NEW

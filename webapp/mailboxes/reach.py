@@ -4,7 +4,10 @@ A refused password makes a mailbox *needs attention*, and it is never tried agai
 itself; trouble with the network backs off and never switches a mailbox off.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
@@ -15,9 +18,11 @@ from webapp.core.db import db
 from webapp.core.net import NO_PRIVATE_HOSTS, PrivateHosts
 from webapp.core.secrets import CannotUnseal
 from webapp.core.words import _
+from webapp.mailboxes import oauth
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
 from webapp.mailboxes.imap_signin import Access
 from webapp.mailboxes.models import Mailbox, MailboxState
+from webapp.mailboxes.oauth import Grant
 from webapp.mailboxes.pool import Busy
 
 BACK_OFF = (5, 15, 60, 300, 900)
@@ -71,6 +76,44 @@ def access_of(mailbox: Mailbox) -> Access:
         login=mailbox.login,
         password=password,
         ca_pem=mailbox.ca_pem,
+        private=private_hosts(),
+        token=_token(mailbox, password) if mailbox.auth == "xoauth2" else None,
+    )
+
+
+def _token(mailbox: Mailbox, secret: str) -> Callable[[], str]:
+    """Return what gets an access token for a new connection."""
+    grant = grant_of(mailbox, secret)
+    mailbox_id, host = mailbox.id, mailbox.host
+
+    def rotated(refresh_token: str) -> None:
+        fresh = replace(grant, refresh_token=refresh_token)
+        db.session.execute(
+            sa.update(Mailbox)
+            .where(Mailbox.id == mailbox_id, Mailbox.host == host)
+            .values(password_sealed=sealed(mailbox_id, host, fresh.secret))
+        )
+        db.session.commit()
+
+    return lambda: oauth.token_for(grant, rotated)
+
+
+def grant_of(columns: Mailbox | Mapping[str, Any], secret: str) -> Grant:
+    """Return what access tokens are asked for with, from a row or from its columns."""
+    names = ("oauth_token_url", "oauth_client_id", "oauth_scope", "ca_pem")
+    is_row = isinstance(columns, Mailbox)
+    token_url, client_id, scope, ca_pem = (
+        getattr(columns, name) if is_row else columns[name]  # type: ignore[index]  # one or the other
+        for name in names
+    )
+    client_secret, refresh_token = oauth.opened(secret)
+    return Grant(
+        token_url=token_url,
+        client_id=client_id,
+        scope=scope,
+        client_secret=client_secret,
+        refresh_token=refresh_token,
+        ca_pem=ca_pem,
         private=private_hosts(),
     )
 
@@ -147,14 +190,15 @@ def note_trouble(mailbox_id: int, version: int, error: ImapError) -> None:
 
 def seal(mailbox: Mailbox, password: str) -> None:
     """Seal a password for a mailbox and its host."""
-    mailbox.password_sealed = secrets.seal(
-        password,
-        table="mailbox",
-        row=mailbox.id,
-        column="password_sealed",
-        bound=mailbox.host,
-    )
+    mailbox.password_sealed = sealed(mailbox.id, mailbox.host, password)
     mailbox.password_saved_at = now()
+
+
+def sealed(mailbox_id: int, host: str, secret: str) -> str:
+    """Return a secret as it is kept, bound to the mailbox and its host."""
+    return secrets.seal(
+        secret, table="mailbox", row=mailbox_id, column="password_sealed", bound=host
+    )
 
 
 def unsealed(mailbox: Mailbox) -> str:

@@ -7,7 +7,7 @@ from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.words import _
 from webapp.mailboxes import folders, service
-from webapp.mailboxes.forms import PRESETS, MailboxForm
+from webapp.mailboxes.forms import OAUTH_PRESETS, PRESETS, MailboxForm
 from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.service import Tested
 from webapp.operators.access import Scope, requires
@@ -27,8 +27,11 @@ def index() -> ResponseReturnValue:
 @requires(Scope.MANAGE)
 def new() -> ResponseReturnValue:
     """Show the form, filled for a provider if one is named."""
-    preset = PRESETS.get(request.args.get("preset", ""))
+    name = request.args.get("preset", "")
+    preset = PRESETS.get(name)
     filled = {"name": preset[0], "host": preset[1], "port": preset[2]} if preset else {}
+    if name in OAUTH_PRESETS:
+        filled["oauth_token_url"], filled["oauth_scope"] = OAUTH_PRESETS[name]
     return _form_page(MailboxForm(data=filled), None)
 
 

@@ -3,8 +3,10 @@
 A password is sealed for its row and host; changing the host asks for it again.
 """
 
+import functools
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +15,14 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
 from webapp.core.words import _
-from webapp.mailboxes import naming, reach
+from webapp.mailboxes import naming, oauth, reach
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
 from webapp.mailboxes.imap_signin import Access, connect
 from webapp.mailboxes.models import Folder, Mailbox, MailboxSecurity, MailboxState
 from webapp.mailboxes.pool import pool
 from webapp.operators import audit
+
+OAUTH = ("oauth_token_url", "oauth_client_id", "oauth_scope")
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,14 @@ def create(**values: Any) -> Mailbox:
     Invalid
         If the name is taken or the password missing.
     """
-    password = values.pop("password", "") or ""
-    if not password:
-        _complain("password", _("A new mailbox needs its password."))
+    secret = _secret(values)
+    if not secret:
+        _complain(_secret_field(values), _("A new mailbox needs its password."))
     _name_is_free(values["name"], None)
     mailbox = Mailbox(**_columns(values))
     db.session.add(mailbox)
     db.session.flush()
-    reach.seal(mailbox, password)
+    reach.seal(mailbox, secret)
     audit.record("mailbox.create", "mailbox", mailbox.id, mailbox.name)
     db.session.commit()
     return mailbox
@@ -81,24 +85,24 @@ def change(mailbox: Mailbox, **values: Any) -> Mailbox:
     Invalid
         If the host changes and the password is not given again.
     """
-    password = values.pop("password", "") or ""
+    secret = _secret(values)
     _name_is_free(values["name"], mailbox.id)
     columns = _columns(values)
-    moved = columns["host"] != mailbox.host
-    if moved and not password:
+    moved = not _is_same_server(mailbox, columns)
+    if moved and not secret:
         _complain(
-            "password",
+            _secret_field(values),
             _("The server is another one, so please give the password again."),
         )
     old = reach.key_of(mailbox)
     for name, value in columns.items():
         setattr(mailbox, name, value)
-    if password:
-        reach.seal(mailbox, password)
+    if secret:
+        reach.seal(mailbox, secret)
     mailbox.version += 1
     mailbox.state, mailbox.state_words = MailboxState.NEW, ""
     mailbox.failures, mailbox.retry_at = 0, None
-    changed = "password" if password else "settings"
+    changed = "password" if secret else "settings"
     audit.record("mailbox.change", "mailbox", mailbox.id, mailbox.name, changed=changed)
     db.session.commit()
     pool.forget(old)
@@ -135,15 +139,34 @@ STEPS = ("connect", "tls", "sign in", "folders")
 
 def probe_values(mailbox: Mailbox | None, **values: Any) -> Tested:
     """Try these values: connect, TLS, sign in once, list the folders."""
-    password = values.get("password") or ""
-    if not password and mailbox and values["host"] == mailbox.host:
-        password = reach.unsealed(mailbox)
-    if not password:
-        _complain("password", _("The test needs the password."))
-    columns = {**_columns(values), "password": password}
-    return probe_access(
-        Access(**columns_for_access(columns), private=reach.private_hosts())
+    secret, columns = _secret(values), _columns(values)
+    if not secret and mailbox and _is_same_server(mailbox, columns):
+        secret = reach.unsealed(mailbox)
+    if not secret:
+        _complain(_secret_field(values), _("The test needs the password."))
+    access = Access(
+        **columns_for_access({**columns, "password": secret}),
+        private=reach.private_hosts(),
     )
+    if columns["auth"] == "xoauth2":
+        grant = reach.grant_of(columns, secret)
+        keep = functools.partial(_keep_rotated, mailbox, secret)
+        access = replace(access, token=lambda: oauth.token_for(grant, keep))
+    return probe_access(access)
+
+
+def _is_same_server(mailbox: Mailbox, columns: dict[str, Any]) -> bool:
+    bound = ("host", "auth", "oauth_token_url")
+    return all(columns[name] == getattr(mailbox, name) for name in bound)
+
+
+def _keep_rotated(mailbox: Mailbox | None, secret: str, refresh_token: str) -> None:
+    """Keep a new refresh token that a test brought in place of the saved one."""
+    if mailbox is None or reach.unsealed(mailbox) != secret:
+        return
+    client_secret, _old = oauth.opened(secret)
+    reach.seal(mailbox, json.dumps([client_secret, refresh_token]))
+    db.session.commit()
 
 
 def probe_mailbox(mailbox: Mailbox) -> Tested:
@@ -190,8 +213,25 @@ def _failed(step: str, error: ImapError) -> Tested:
     return Tested(False, error.words, steps, error.reply)
 
 
+def _secret(values: dict[str, Any]) -> str:
+    """Take the secrets out of a form's values and return what is to be sealed."""
+    password = values.pop("password", "") or ""
+    client_secret = values.pop("oauth_client_secret", "") or ""
+    refresh_token = values.pop("oauth_refresh_token", "") or ""
+    if values.get("auth") != "xoauth2":
+        return password
+    return json.dumps([client_secret, refresh_token]) if refresh_token else ""
+
+
+def _secret_field(values: dict[str, Any]) -> str:
+    is_oauth = values.get("auth") == "xoauth2"
+    return "oauth_refresh_token" if is_oauth else "password"
+
+
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return {
+        "auth": values.get("auth") or "password",
+        **{name: values.get(name) or "" for name in OAUTH},
         "name": values["name"].strip(),
         "host": values["host"].strip().strip("[]"),
         "port": int(values["port"]),
@@ -222,4 +262,6 @@ def shown(mailbox: Mailbox) -> dict[str, Any]:
         "login": mailbox.login,
         "ca_pem": mailbox.ca_pem,
         "folder_map": mailbox.folder_map,
+        "auth": mailbox.auth,
+        **{name: getattr(mailbox, name) for name in OAUTH},
     }

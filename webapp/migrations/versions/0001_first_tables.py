@@ -141,6 +141,9 @@ def upgrade() -> None:
             webapp.core.db.UtcDateTime(timezone=True),
             nullable=True,
         ),
+        sa.Column("oauth_token_url", sa.String(length=500), nullable=False),
+        sa.Column("oauth_client_id", sa.String(length=500), nullable=False),
+        sa.Column("oauth_scope", sa.String(length=500), nullable=False),
         sa.Column("folder_map", sa.JSON(), nullable=False),
         sa.Column(
             "state",
