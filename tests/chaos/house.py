@@ -30,6 +30,7 @@ from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import FINAL, OVER, State, Status
 from webapp.core import embedded_redis
+from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.delivery import connections
 from webapp.delivery.models import Worker
@@ -174,7 +175,7 @@ class House:
         armed = {}
         if points:
             armed = {
-                "CHAOS_POINTS": ",".join(points),
+                "CHAOS_POINTS": "|".join(points),
                 "CHAOS_FATE": fate,
                 "CHAOS_NTH": str(nth),
                 "CHAOS_NOTES": str(self.notes),
@@ -296,6 +297,7 @@ class House:
                 port=self.server.port,
                 security=Security.NONE,
                 max_connections=CONNECTIONS,
+                retry_minutes=[0.02, 0.03, 0.05],
             )
             db.session.add(sender)
             db.session.commit()
@@ -365,10 +367,32 @@ class House:
         while not self.is_quiet():
             assert time.monotonic() < until, (
                 f"not at its end: {dict(self.statuses())} {self.states()}\n"
+                f"{self.waiting()}\n"
                 f"{self.log()[-3000:]}"
             )
             self.tend(names)
             time.sleep(0.1)
+
+    def waiting(self) -> list[Any]:
+        """Return what some messages wait for."""
+        query = (
+            sa.select(
+                Message.status,
+                Message.due_at,
+                Message.tries,
+                Message.reason,
+                Message.reply,
+                Sender.breaker_until,
+                Sender.breaker_failures,
+                Sender.breaker_words,
+            )
+            .join(Sender, Sender.id == Message.sender_id)
+            .where(Message.status.not_in(FINAL))
+        )
+        with reading():
+            found = list(db.session.execute(query.limit(5)))
+            db.session.rollback()
+        return [now(), *found]
 
     def states(self) -> list[State]:
         """Return the states of all campaigns."""

@@ -34,7 +34,7 @@ from webapp.suppressions.models import Reason, Suppression
 WORKERS = ("worker 1", "worker 2", "worker 3")
 BACKLOG = 250
 CAMPAIGN = 600
-END_SECONDS = 150.0
+END_SECONDS = 90.0
 
 # Shares of a hundred, and for how long at most.
 KINDS: dict[str, tuple[int, float]] = {

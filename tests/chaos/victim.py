@@ -3,7 +3,7 @@
 It is `worker.main` in a process of its own, with shorter waits, so that a campaign of
 the chaos suite recovers within seconds, and with what the environment says:
 
-    CHAOS_POINTS names of `points.POINTS`, where it happens, with commas
+    CHAOS_POINTS names of `points.POINTS`, where it happens, with bars
     CHAOS_FATE   kill, freeze or lose
     CHAOS_NTH    at which time it gets there; 1 unless said
     CHAOS_NOTES  a directory where it leaves a note before
@@ -26,7 +26,6 @@ HASTE: tuple[tuple[Any, str, Any], ...] = (
     (liveness, "SILENT_SECONDS", 3.0),
     (liveness, "DOUBTFUL_SECONDS", 2.25),
     (reconcile, "TICK_SECONDS", 0.4),
-    (outcomes, "RETRY_AFTER", (1, 1, 2, 2, 3)),
     (outcomes, "LOST_AFTER", 1),
     (breaker, "OPEN_SECONDS", (0.3, 0.6, 1, 1, 1)),
     (connections, "IDLE_SECONDS", 3.0),
@@ -51,7 +50,7 @@ def main() -> int:
         notes = Path(os.environ.pop("CHAOS_NOTES"))
         fate = points.fate_of(os.environ.pop("CHAOS_FATE", "kill"), notes)
         nth = int(os.environ.pop("CHAOS_NTH", "1"))
-        for number, name in enumerate(names.split(",")):
+        for number, name in enumerate(names.split("|")):
             points.arm(name, fate, nth + number)
     return worker.main()
 
