@@ -6,9 +6,12 @@ lanes until it is told to end: the first SIGTERM or SIGINT lets it drain for at 
 seconds.
 
 Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its parent
-alone is killed, goes on sending unseen. Beside the jobs three threads run: one says
-every 5 s that this process lives, one reconciles, and one reads the mailboxes, so that
-a slow mail server holds up no sending. All do without Redis.
+alone is killed, goes on sending unseen. Sending has the main thread; chores (imports,
+checks, launches), which may take minutes, have one of their own, so that a campaign
+goes on and a single message leaves at once also where this is the only worker. Beside
+them three threads run: one says every 5 s that this process lives, one reconciles, and
+one reads the mailboxes, so that a slow mail server holds up no sending. These do
+without Redis.
 """
 
 import logging
@@ -17,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -50,6 +53,13 @@ NO_DATABASE = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 END_SECONDS = 40.0
+# A chore that is cut off here goes on where it was, in another worker.
+CHORE_SECONDS = 5.0
+SENDING = (Lane.TRANSACTIONAL, Lane.CAMPAIGNS)
+CHORES = (Lane.CHORES,)
+# A chore computes without a break; threads that only wait for a server and then have a
+# word to say should not wait 5 ms for each.
+SWITCH_SECONDS = 0.0005
 SAY_SECONDS = 60.0
 MAIL_SECONDS = 0.5
 # Redis is gone, or is another one by now and knows nothing of the job.
@@ -91,18 +101,26 @@ class QuietAboutRedis(logging.Filter):
 
 
 class JobWorker(SimpleWorker):
-    """Runs each job in a fresh application context, and leaves signals to `main`."""
+    """Runs each job in a fresh application context, and leaves signals to `main`.
+
+    Parameters
+    ----------
+    lanes
+        Those that it empties, the first first.
+    """
 
     job_class = NamedJob
     queue_class = NamedQueue
     death_penalty_class = NoTimeLimit
     max_connection_wait_time = 5.0
 
-    def __init__(self, app: Flask, stopping: threading.Event) -> None:
+    def __init__(
+        self, app: Flask, stopping: threading.Event, lanes: Sequence[Lane]
+    ) -> None:
         self._app = app
         self._stopping = stopping
         super().__init__(
-            [queue.queue(lane) for lane in Lane],
+            [queue.queue(lane) for lane in lanes],
             connection=queue.connection(),
             serializer=JSONSerializer,
             log_job_description=False,
@@ -158,8 +176,11 @@ class Process:
         self._every(liveness.BEAT_SECONDS, lambda: liveness.beat(self.me))
         self._every(reconcile.TICK_SECONDS, self._tick)
         self._every(MAIL_SECONDS, self._read_mail)
-        self._take_jobs()
+        chores = threading.Thread(target=self._do_chores, daemon=True)
+        chores.start()
+        self._take_jobs(SENDING)
         self.engine.drain()
+        chores.join(CHORE_SECONDS)
         self._ended.set()
         with suppress(DBAPIError):
             liveness.retire(self.me)
@@ -204,12 +225,16 @@ class Process:
 
         threading.Thread(target=repeat, daemon=True).start()
 
-    def _take_jobs(self) -> None:
+    def _do_chores(self) -> None:
+        with self.app.app_context():
+            self._take_jobs(CHORES)
+
+    def _take_jobs(self, lanes: Sequence[Lane]) -> None:
         """Work as long as there is a queue, and wait for it when there is none."""
         pause = FIRST_PAUSE
         while not self.stopping.is_set():
             try:
-                JobWorker(self.app, self.stopping).work(logging_level="WARNING")
+                JobWorker(self.app, self.stopping, lanes).work(logging_level="WARNING")
                 pause = FIRST_PAUSE
             except (*QUEUE_ERRORS, Unavailable):
                 log.debug("the queue does not answer")
@@ -221,6 +246,7 @@ class Process:
 
 def main() -> int:
     """Run a worker; return the status to exit with."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.getLogger("rq.worker").addFilter(QuietAboutRedis())
     try:
         settings = config.read()

@@ -14,8 +14,10 @@ from tests.support.sending import Desk
 from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import Status
 from webapp.core.db import db
-from webapp.delivery import plans
+from webapp.delivery import liveness, marking, plans
 from webapp.delivery.engine import Engine
+from webapp.delivery.preparing import prepare
+from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import Sender
 from webapp.suppressions.models import Reason, Suppression
 
@@ -147,6 +149,48 @@ def test_who_is_suppressed_while_it_waits_is_left_out(
     db.session.commit()
     work(engine, sender)
     assert set(desk.server.copies()) == {"ada@example.org", "kofi@example.org"}
+
+
+def test_the_first_recipient_suppressed_while_it_waits_costs_only_that_address(
+    api: ApiClient, desk: Desk, engine: Engine
+) -> None:
+    sender = desk.sender()
+    made = queued(api, bcc=[])
+    key = "ada@example.org"
+    db.session.add(Suppression(address_key=key, reason=Reason.HARD_BOUNCE))
+    db.session.commit()
+    work(engine, sender)
+    assert status_of(made) is Status.SENT
+    assert set(desk.server.copies()) == {"zoe@example.org", "kofi@example.org"}
+    assert outcomes() == {
+        "ada@example.org": "skipped",
+        "zoe@example.org": "sent",
+        "kofi@example.org": "sent",
+    }
+    assert b"ada@" not in desk.server.mails[0].data
+
+
+def test_whoever_is_suppressed_between_composing_and_the_mark_gets_nothing(
+    api: ApiClient, desk: Desk
+) -> None:
+    sender = desk.sender()
+    made = queued(api, cc=[], bcc=[])
+    due_now()
+    plan = plans.of_sender(sender.id)
+    assert plan is not None
+    with RenderPool() as pool:
+        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    add = Suppression(address_key="ada@example.org", reason=Reason.COMPLAINT)
+    db.session.add(add)
+    db.session.commit()
+    me = liveness.register()
+    assert marking.exchange(plan, me, [], rows).marked == ()
+    assert status_of(made) is Status.PENDING
+    with RenderPool() as pool:
+        again = [one for chunk in prepare(plan, pool) for one in chunk]
+    (handed,) = marking.exchange(plan, me, [], again).marked
+    assert handed.prepared.targets == ("zoe@example.org",)
+    assert outcomes() == {"ada@example.org": "skipped", "zoe@example.org": "sending"}
 
 
 def test_a_message_to_nobody_but_suppressed_ones_is_skipped(

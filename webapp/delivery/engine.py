@@ -22,7 +22,7 @@ from flask import Flask
 
 from webapp.campaigns.states import Status
 from webapp.core.errors import Unavailable
-from webapp.delivery import breaker
+from webapp.delivery import breaker, tickets
 from webapp.delivery.connections import Connections, Done
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
@@ -44,6 +44,8 @@ TICKET_SECONDS = 10.0
 PATIENCE_SECONDS = 1.5
 DRAIN_SECONDS = 20.0
 OK_SECONDS = 10.0
+# A ticket of a campaign asks so often whether single messages wait.
+GIVE_WAY_SECONDS = 0.5
 
 WORDS_HANGS_UP = "The server keeps closing the connection."
 
@@ -182,6 +184,7 @@ class _Ticket:
         self._is_open = True
         self._until = time.monotonic() + TICKET_SECONDS
         self._probe = 0 if plan.probing else None
+        self._asked_at = time.monotonic()
 
     def run(self) -> None:
         """Go on until nothing is left to do, or nothing happens any more."""
@@ -221,7 +224,19 @@ class _Ticket:
             and time.monotonic() < self._until
             and not self._engine.stopping.is_set()
             and not self._way.connections.unwell.is_set()
+            and not self._gives_way()
         )
+
+    def _gives_way(self) -> bool:
+        """Whether single messages wait: they go first, and this campaign after them."""
+        at = time.monotonic()
+        if self._plan.campaign_id is None or at - self._asked_at < GIVE_WAY_SECONDS:
+            return False
+        self._asked_at = at
+        if not tickets.due_senders():
+            return False
+        self._until = 0.0
+        return True
 
     def _fill(self) -> None:
         """Prepare more when less is ready than the window holds."""

@@ -4,7 +4,7 @@ Both are written in the mark's transaction, on the same condition as the mark it
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.reasons import SkipClass
 from webapp.campaigns.states import WAITING, State, Status
+from webapp.composing.addresses import address_key
 from webapp.core.db import db, db_now
 from webapp.core.ids import uuid7
 from webapp.delivery.plans import Plan
@@ -20,10 +21,12 @@ from webapp.delivery.recording import MESSAGE, line, tell
 from webapp.senders.replies import FAILURES, FailureClass
 from webapp.suppressions.conditions import holds_for, suppressed
 from webapp.suppressions.models import Reason, Suppression
+from webapp.suppressions.service import suppressed_keys
 
 NOBODY = uuid.UUID(int=0)
 CONTENT = FAILURES[FailureClass.CONTENT]
 
+LEFT_OUT_WORDS = "Suppressed since it was queued: this address gets nothing."
 SUPPRESSED_WORDS = {
     Reason.UNSUBSCRIBED: "Suppressed since the launch: unsubscribed",
     Reason.HARD_BOUNCE: "Suppressed since the launch: the address bounced",
@@ -58,14 +61,37 @@ def as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
 
 
 def skip_suppressed(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
-    """Skip those among the rows that were suppressed meanwhile."""
-    is_single = plan.campaign_id is None
+    """Skip those among a campaign's rows that were suppressed meanwhile."""
+    key = Message.address_key
+    _skip(sa.and_(as_seen(rows), suppressed(key, plan.table_id)), plan.table_id, at)
+
+
+def without_suppressed(rows: Sequence[Prepared], at: datetime) -> list[Prepared]:
+    """Return the single messages of which nobody was suppressed meanwhile.
+
+    One of which somebody was waits: it is prepared again, without that address. One of
+    which everybody was is skipped.
+    """
+    keys = {row.id: _keys(row.targets) for row in rows}
+    everybody = {row.id: _keys(row.composed.rcpt_to) for row in rows}
+    asked = set[str]().union(*keys.values(), *everybody.values())
+    never = suppressed_keys(asked, transactional=True).keys()
+    gone = [row for row in rows if everybody[row.id] <= never]
+    if gone:
+        _skip(as_seen(gone), None, at)
+    return [row for row in rows if not keys[row.id] & never]
+
+
+def _keys(addresses: Iterable[str]) -> set[str]:
+    return {address_key(addr) for addr in addresses}
+
+
+def _skip(
+    condition: "sa.ColumnElement[bool]", table_id: int | None, at: datetime
+) -> None:
     skipped = db.session.execute(
         sa.update(Message)
-        .where(
-            as_seen(rows),
-            suppressed(Message.address_key, plan.table_id, transactional=is_single),
-        )
+        .where(condition)
         .values(
             status=Status.SKIPPED,
             reason_class=SkipClass.SUPPRESSED.value,
@@ -75,20 +101,20 @@ def skip_suppressed(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
         .execution_options(synchronize_session=False)
     ).all()
     for message_id, key in skipped:
-        words = _why(plan, key)
+        words = _why(table_id, key)
         db.session.execute(
             sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
         )
         tell([line(message_id, "skipped", at, str(message_id), words=words)])
 
 
-def _why(plan: Plan, key: str) -> str:
+def _why(table_id: int | None, key: str) -> str:
     reason = db.session.scalar(
         sa.select(Suppression.reason)
         .where(
             Suppression.address_key.in_([key, key.rpartition("@")[2]]),
             Suppression.undone_at.is_(None),
-            holds_for(plan.table_id),
+            holds_for(table_id),
         )
         .limit(1)
     )

@@ -31,7 +31,13 @@ from webapp.core.db import db
 from webapp.core.ids import uuid7
 from webapp.delivery import limits
 from webapp.delivery.connections import Handed
-from webapp.delivery.excluding import as_seen, refuse, skip_suppressed
+from webapp.delivery.excluding import (
+    LEFT_OUT_WORDS,
+    as_seen,
+    refuse,
+    skip_suppressed,
+    without_suppressed,
+)
 from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time
 from webapp.delivery.models import Worker
@@ -150,9 +156,11 @@ def _is_open(plan: Plan | None, at: datetime) -> bool:
 
 def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
     """Move these rows to *sending*, unless somebody else did or may; return which."""
+    is_single = plan.campaign_id is None
+    if is_single:
+        rows = without_suppressed(rows, this.at)
     if not rows:
         return set()
-    is_single = plan.campaign_id is None
     is_current = (
         sa.select(Worker.id)
         .where(
@@ -167,7 +175,9 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
         .where(
             as_seen(rows),
             is_current,
-            not_suppressed(Message.address_key, plan.table_id, transactional=is_single),
+            sa.true()
+            if is_single
+            else not_suppressed(Message.address_key, plan.table_id),
         )
         .values(
             status=Status.SENDING,
@@ -181,7 +191,7 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
         .execution_options(synchronize_session=False)
     )
     ids = set(won)
-    if len(ids) < len(rows):
+    if len(ids) < len(rows) and not is_single:
         skip_suppressed(plan, [row for row in rows if row.id not in ids], this.at)
     _begin(plan, this, [row for row in rows if row.id in ids])
     return ids
@@ -246,7 +256,7 @@ _FIX_HEADERS = (
 
 def _address(rows: Sequence[Prepared]) -> None:
     """Write the row of each envelope recipient where there are several."""
-    several = [row for row in rows if row.kinds]
+    several = [row for row in rows if row.kinds or row.left_out]
     if not several:
         return
     connection = db.session.connection()
@@ -258,14 +268,30 @@ def _address(rows: Sequence[Prepared]) -> None:
             query.where(ADDRESS.c.message_id.in_(ids))
         )
     }
-    fresh = [
-        {"message_id": row.id, "kind": kind, "address": addr, "status": Status.SENDING}
+    given = [
+        (row.id, addr, kind, status, words)
         for row in several
-        for addr, kind in row.kinds.items()
-        if (row.id, addr) not in there
+        for kinds, status, words in (
+            (row.kinds, Status.SENDING, ""),
+            (row.left_out, Status.SKIPPED, LEFT_OUT_WORDS),
+        )
+        for addr, kind in kinds.items()
     ]
+    names = ("message_id", "address", "kind", "status", "reply")
+    fresh = [dict(zip(names, one, strict=True)) for one in given]
+    fresh = [one for one in fresh if (one["message_id"], one["address"]) not in there]
     if fresh:
         connection.execute(sa.insert(ADDRESS), fresh)
+    for row in (row for row in several if row.left_out):
+        connection.execute(
+            sa.update(ADDRESS)
+            .where(
+                ADDRESS.c.message_id == row.id,
+                ADDRESS.c.address.in_(row.left_out),
+                ADDRESS.c.status != Status.SENT,
+            )
+            .values(status=Status.SKIPPED, reply=LEFT_OUT_WORDS)
+        )
 
 
 def _read_back(

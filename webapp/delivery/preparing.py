@@ -49,6 +49,8 @@ class Prepared:
         The envelope recipients of this try: those not yet accepted.
     kinds
         ``to``, ``cc`` or ``bcc`` of each envelope recipient; empty where there is one.
+    left_out
+        The same of those who were suppressed since the message was queued.
     """
 
     id: int
@@ -62,6 +64,7 @@ class Prepared:
     targets: tuple[str, ...]
     standing: Standing
     kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class _Draft:
     stationery: Stationery | None
     composing: Row
     at: datetime
+    left_out: Mapping[str, str]
 
 
 def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
@@ -188,7 +192,19 @@ def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
         dated_at=row.dated_at or at,
         bodies=bodies,
     )
-    return _Draft(row, stationery, composing, at)
+    return _Draft(row, stationery, composing, at, _left_out(row.bodies, bodies))
+
+
+def _left_out(given: Mapping[str, Any] | None, left: Mapping[str, Any] | None) -> Any:
+    """Return who is in the one and not in the other, by the header that named them."""
+    if given is None or left is None or given is left:
+        return {}
+    return {
+        parse_mailbox(one).addr: kind
+        for kind in ("bcc", "cc", "to")
+        for one in given.get(kind) or ()
+        if one not in left[kind]
+    }
 
 
 def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
@@ -265,7 +281,8 @@ def _ready(
     # A person who tries again means all that failed; waiting means what was deferred.
     over = {Status.SENT, Status.SKIPPED} if row.status is Status.PENDING else NOT_AGAIN
     targets = tuple(addr for addr in composed.rcpt_to if known.get(addr) not in over)
-    kinds = _kinds(letter, composed)
+    several = len(composed.rcpt_to) > 1 or known or draft.left_out
+    kinds = _kinds(letter, composed) if several else {}
     primary = frozenset(addr for addr, kind in kinds.items() if kind == "to")
     return Prepared(
         id=row.id,
@@ -288,16 +305,15 @@ def _ready(
             retry_after=plan.retry_after,
         ),
         kinds=kinds,
+        left_out=draft.left_out,
     )
 
 
 def _kinds(letter: Letter, composed: Composed) -> dict[str, str]:
-    """Return which header named each envelope recipient, where there are several.
+    """Return which header named each envelope recipient.
 
     Composing parses the addresses in their order, so the envelope follows To, Cc, Bcc.
     """
-    if len(composed.rcpt_to) == 1:
-        return {}
     kinds = (
         ["to"] * len(letter.to) + ["cc"] * len(letter.cc) + ["bcc"] * len(letter.bcc)
     )

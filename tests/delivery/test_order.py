@@ -1,0 +1,82 @@
+"""Who goes first: a single message before thousands, sending before a long chore."""
+
+import time
+from io import BytesIO
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.conftest import ApiClient
+from tests.delivery.test_worker import slow_down
+from tests.support.sending import Desk
+from webapp.campaigns.states import State
+from webapp.core.db import db, reading
+from webapp.recipients import import_service as imports
+from webapp.recipients import service as recipients
+from webapp.recipients.models import ImportMode, ImportState, RecipientImport
+
+
+def test_a_single_message_goes_ahead_of_a_campaign_of_thousands(
+    api: ApiClient, desk: Desk
+) -> None:
+    sender = desk.sender()
+    slow_down(desk, 0.1)
+    campaign = desk.campaign(4000, sender)
+    sender_id = sender.id
+    db.session.rollback()
+    worker = desk.start()
+    desk.server.wait_for(50, 30)
+    call = {
+        "to": ["ada@example.org"],
+        "subject": "Your receipt",
+        "text": "Thank you.",
+        "sender_id": sender_id,
+    }
+    begun = time.monotonic()
+    answer = api.post("/messages", call, headers={"Prefer": "wait=10"})
+    assert answer.status_code == 200, answer.json
+    assert answer.json
+    assert answer.json["status"] == "sent"
+    assert time.monotonic() - begun < 6
+    assert desk.server.copies()["ada@example.org"] == 1
+    assert desk.state(campaign) is State.SENDING
+    before = len(desk.server.mails)
+    desk.server.wait_for(before + 50, 20)
+    worker.kill()
+    worker.wait(10)
+
+
+def test_a_campaign_goes_on_while_the_only_worker_imports(desk: Desk) -> None:
+    rows = "".join(f"p{n}@example.net,Person {n}\n" for n in range(150_000))
+    table = recipients.create("Large", [])
+    file = BytesIO(b"email,name\n" + rows.encode())
+    made = imports.upload(table.id, file, Path("large.csv").name, {})
+    imports.prepare(made.id, made.mapping, ImportMode.ADD, "")
+    imports.start(made.id)
+    import_id = made.id
+    worker = desk.start()
+    desk.wait_until(lambda: done(import_id) > 0, "no import")
+    campaign = desk.campaign(200)
+    desk.wait_finished(campaign)
+    assert desk.statuses(campaign) == {"sent": 200}
+    assert state(import_id) is ImportState.RUNNING
+    worker.kill()
+    worker.wait(10)
+
+
+def state(import_id: int) -> ImportState:
+    return _of(import_id).state
+
+
+def done(import_id: int) -> int:
+    return _of(import_id).rows_read
+
+
+def _of(import_id: int) -> RecipientImport:
+    query = sa.select(RecipientImport).where(RecipientImport.id == import_id)
+    with reading():
+        found = db.session.scalars(query.execution_options(populate_existing=True))
+        one = found.one()
+        db.session.expunge(one)
+        db.session.rollback()
+    return one
