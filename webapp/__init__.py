@@ -11,10 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import config
 from webapp import cli
 from webapp.campaigns import api as campaigns_api
+from webapp.campaigns import eml_routes, single_api
 from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import sending_routes as campaigns_sending_routes
-from webapp.campaigns import single_api
 from webapp.campaigns import single_routes as campaigns_single_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
@@ -66,6 +66,7 @@ PAGES: tuple[Blueprint, ...] = (
     campaigns_sending_routes.bp,
     campaigns_live_routes.bp,
     campaigns_single_routes.bp,
+    eml_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,
     acting_routes.bp,

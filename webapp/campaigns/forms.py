@@ -280,6 +280,13 @@ class FileForm(InlineForm):
             raise ValidationError(_("Give either the content or an upload_id."))
 
 
+# What a message that is given whole says itself.
+BY_FIELDS = (
+    *("to", "cc", "bcc", "reply_to", "from", "subject", "text", "html"),
+    *("headers", "attachments"),
+)
+
+
 class MessageForm(PostForm):
     """One single message."""
 
@@ -294,15 +301,34 @@ class MessageForm(PostForm):
     envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
     headers = ObjectField(_l("Own headers"), [texts_only])
     attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)
+    raw = StringField(_l("The whole message in base64, sent as it is"))
+    raw_upload_id = StringField(
+        _l("Upload of the whole message, sent as it is"), [Length(max=36)]
+    )
+
+    @property
+    def is_as_it_is(self) -> bool:
+        """Whether the message is given whole."""
+        return bool(self.raw.data or self.raw_upload_id.data)
+
+    def validate_raw(self, field: Field) -> None:
+        """Refuse a message that is given both whole and by its fields."""
+        if not self.is_as_it_is:
+            return
+        both = bool(field.data and self.raw_upload_id.data)
+        if both or any(self[name].data for name in BY_FIELDS):
+            words = _("Sent as it is: besides it only sender_id and envelope_from.")
+            raise ValidationError(words)
 
     def validate_to(self, field: Field) -> None:
         """Refuse a message to nobody; its copies may be all it has."""
-        if not (field.data or self.cc.data or self.bcc.data):
+        if not self.is_as_it_is and not (field.data or self.cc.data or self.bcc.data):
             raise ValidationError(_("Name at least one recipient."))
 
     def validate_text(self, field: Field) -> None:
         """Refuse a message that says nothing."""
-        if not (field.data or "").strip() and not (self.html.data or "").strip():
+        has_body = (field.data or "").strip() or (self.html.data or "").strip()
+        if not self.is_as_it_is and not has_body:
             raise ValidationError(_("The message is empty."))
 
     def validate_from(self, field: Field) -> None:
@@ -338,3 +364,11 @@ class WriteForm(MessageForm):
 
     text = TextAreaField(_l("Text"), [Length(max=MAX_BODY)])
     files = MultipleFileField(_l("Attach files"))
+
+
+class EmlForm(PostForm):
+    """A message that is sent as it is: a new file, or one that was looked at."""
+
+    sender_id = IntegerField(_l("Sender"), [Optional(), NumberRange(1, LARGEST_ID)])
+    file = FileField(_l("The message, as an .eml file"))
+    raw_upload_id = StringField(_l("The file looked at"), [Length(max=36)])

@@ -20,9 +20,9 @@ from flask import current_app
 from webapp.campaigns import message_tokens
 from webapp.campaigns.models import Campaign, Message, Upload
 from webapp.composing.addresses import parse_mailbox
-from webapp.composing.dkim import Signer
+from webapp.composing.dkim import Signer, signed
 from webapp.composing.letter import Address, Attachment, Letter
-from webapp.composing.mime import encoded_once
+from webapp.composing.mime import Composed, compose, encoded_once, enveloped
 from webapp.core import blobs, secrets
 from webapp.core.db import db
 from webapp.core.errors import Invalid
@@ -66,6 +66,8 @@ class Stationery:
         Signs the tokens of messages.
     signers
         The DKIM keys of the From domain.
+    raw
+        A message that is sent as it is; empty for those that are composed.
     """
 
     source: Source | None
@@ -82,6 +84,7 @@ class Stationery:
     kinds: Mapping[str, str] = field(default_factory=dict)
     key: bytes = field(repr=False, default=b"")
     signers: tuple[Signer, ...] = ()
+    raw: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,7 @@ def stationery_of_single(message: Message) -> Stationery:
         bounce_address=sender.bounce_address,
         key=token_key(),
         signers=signing.signers(from_.addr),
+        raw=b"".join(blobs.read(bodies["raw"])) if bodies.get("raw") else b"",
     )
 
 
@@ -256,6 +260,19 @@ def letter_of(stationery: Stationery, row: Row, rendered: Rendered | None) -> Le
         date=row.dated_at,
         envelope_from=_envelope_from(stationery, row),
     )
+
+
+def finished(stationery: Stationery, letter: Letter) -> Composed:
+    """Return the bytes of a message as they leave, signed: the one place for that.
+
+    Raises
+    ------
+    ComposeError
+        If a value of the letter cannot be sent as it is.
+    """
+    raw = stationery.raw
+    made = enveloped(letter, raw) if raw else compose(letter)
+    return signed(made, stationery.signers, letter.date)
 
 
 def attachments_of(found: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:

@@ -1,7 +1,7 @@
 """Reading messages: the list of a campaign, one message, its source, its timeline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from webapp.campaigns.audience import Person, first_people
 from webapp.campaigns.checking import row_for
 from webapp.campaigns.letters import (
+    Stationery,
+    finished,
     letter_of,
     row_of,
     stationery_of,
@@ -26,9 +28,7 @@ from webapp.campaigns.models import (
 )
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key
-from webapp.composing.dkim import signed
 from webapp.composing.letter import ComposeError, Letter
-from webapp.composing.mime import compose
 from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -171,11 +171,16 @@ def shown(message: Message) -> Shown:
         return Shown(words=error.words)
     return Shown(
         subject=made.subject,
-        text=made.text or "",
+        text=made.text or _as_it_is(message),
         has_html=bool(made.html),
         source=data.decode("utf-8", "replace"),
         size=len(data),
     )
+
+
+def _as_it_is(message: Message) -> str:
+    given = (message.bodies or {}).get("raw")
+    return _("It is sent as it was given: look at the source.") if given else ""
 
 
 def rendered_of(message: Message) -> Rendered | None:
@@ -206,11 +211,13 @@ def letter(message: Message) -> Letter:
     Refused
         If it cannot be rendered.
     """
+    return letter_of(_stationery(message), row_of(message), rendered_of(message))
+
+
+def _stationery(message: Message) -> Stationery:
     if message.campaign is not None:
-        stationery = stationery_of(message.campaign)
-    else:
-        stationery = stationery_of_single(message)
-    return letter_of(stationery, row_of(message), rendered_of(message))
+        return stationery_of(message.campaign)
+    return stationery_of_single(message)
 
 
 def source(message: Message) -> bytes:
@@ -230,8 +237,9 @@ def source(message: Message) -> bytes:
         if kept:
             return kept
     try:
-        made = letter(message)
+        stationery = _stationery(message)
+        made = letter_of(stationery, row_of(message), rendered_of(message))
         keys = signing.signers(made.from_.addr, message.marked_at or now())
-        return signed(compose(made), keys, made.date).data
+        return finished(replace(stationery, signers=keys), made).data
     except (ComposeError, AddressError) as error:
         raise Refused(error.words) from error

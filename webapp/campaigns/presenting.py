@@ -165,6 +165,7 @@ def whole_message_json(message: Message) -> dict[str, Any]:
     """Return a message with its addresses, attempts and events."""
     return {
         **message_json(message),
+        "notes": (message.bodies or {}).get("notes", []),
         "addresses": [
             {
                 "kind": one.kind,

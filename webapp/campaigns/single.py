@@ -16,10 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import uploads
+from webapp.campaigns import eml, uploads
 from webapp.campaigns.letters import (
     attachments_listed,
     check_attachments,
+    finished,
     letter_of,
     listed,
     message_id_of,
@@ -76,8 +77,8 @@ def send(values: Mapping[str, Any]) -> Message:
     Invalid
         If it has no sender, or cannot be composed; naming the field.
     """
-    sender = _sender(values["sender_id"])
-    bodies, public_id = _bodies(values), uuid7()
+    sender, public_id = _sender(values["sender_id"]), uuid7()
+    bodies, message_id = _given(values, sender, public_id)
     boxes = _boxes(bodies)
     left_out = [one for one in boxes if _is_suppressed(one[1])]
     _kind, first = next((one for one in boxes if one not in left_out), boxes[0])
@@ -91,10 +92,15 @@ def send(values: Mapping[str, Any]) -> Message:
         row_values={},
         created_at=now(),
         due_at=db.session.scalar(sa.select(db_now())),
-        message_id_header=_message_id(public_id, bodies, sender),
+        message_id_header=message_id,
         is_dry_run=sender.kind == TransportKind.DRY_RUN,
     )
-    _check(letter_of(stationery_of_single(message), row_of(message), None))
+    stationery = stationery_of_single(message)
+    letter = letter_of(stationery, row_of(message), None)
+    if stationery.raw:
+        finished(stationery, letter)
+    else:
+        _check(letter)
     db.session.add(message)
     db.session.flush()
     _note_left_out(message, left_out)
@@ -160,10 +166,18 @@ def _note_left_out(message: Message, left_out: Sequence[tuple[str, Address]]) ->
     )
 
 
-def _message_id(public_id: uuid.UUID, bodies: Mapping[str, Any], sender: Sender) -> str:
+def _given(
+    values: Mapping[str, Any], sender: Sender, public_id: uuid.UUID
+) -> tuple[dict[str, Any], str]:
+    """Return what the row keeps, and the Message-ID."""
+    if eml.is_given(values):
+        ours = message_id_of(token_key(), public_id, sender.from_address)
+        made = eml.look(values, ours)
+        return eml.bodies_of(made, values["envelope_from"]), made.message_id
+    bodies = _bodies(values)
     given = bodies.get("from")
     addr = parse_mailbox(given).addr if given else sender.from_address
-    return message_id_of(token_key(), public_id, addr)
+    return bodies, message_id_of(token_key(), public_id, addr)
 
 
 def _bodies(values: Mapping[str, Any]) -> dict[str, Any]:

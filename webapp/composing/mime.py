@@ -34,7 +34,7 @@ from webapp.composing.wire import Gated, gate, gate_headers
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
+MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
 _CONTENT_TYPE = re.compile(
     r"([\w!#$&^.+\-]+/[\w!#$&^.+\-]+)(; ?charset=[\w\-]+)?", re.ASCII
@@ -111,6 +111,25 @@ def compose(letter: Letter) -> Composed:
     return Composed(data, mail_from, rcpt_to, smtputf8)
 
 
+def enveloped(letter: Letter, data: bytes) -> Composed:
+    """Return given bytes with the envelope of a letter; its bodies do not count.
+
+    Raises
+    ------
+    ComposeError
+        If an address is none, or a server could read the bytes in two ways.
+    """
+    letter, mail_from = _checked(letter)
+    boxes = (*letter.to, *letter.cc, *letter.bcc)
+    rcpt_to = tuple(dict.fromkeys(box.addr for box in boxes))
+    if not rcpt_to:
+        raise ComposeError("The message has no recipient.")
+    gate(data)
+    head = data.partition(b"\r\n\r\n")[0]
+    smtputf8 = not head.isascii() or any(map(needs_smtputf8, (mail_from, *rcpt_to)))
+    return Composed(Gated(data), mail_from, rcpt_to, smtputf8)
+
+
 def _checked(letter: Letter) -> tuple[Letter, str]:
     """Return the letter with every address parsed, and its envelope sender."""
     envelope_from = letter.envelope_from
@@ -165,7 +184,7 @@ def _check_names(given: tuple[str, ...]) -> None:
 
 def _header_block(letter: Letter) -> bytes:
     """Return the message's own fields, without those of its content."""
-    if not _MESSAGE_ID.fullmatch(letter.message_id):
+    if not MESSAGE_ID.fullmatch(letter.message_id):
         raise ComposeError("The Message-ID is malformed.")
     offset = letter.date.utcoffset()
     if offset is None:

@@ -19,9 +19,8 @@ from webapp.campaigns.letters import Row, Stationery
 from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import WAITING, Status
 from webapp.composing.addresses import AddressError, parse_mailbox
-from webapp.composing.dkim import signed
 from webapp.composing.letter import ComposeError, Letter
-from webapp.composing.mime import Composed, compose
+from webapp.composing.mime import Composed
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
 from webapp.delivery.outcomes import Standing
@@ -275,7 +274,7 @@ def _ready(
         return Refusal(row.id, row.attempt, "An address of this message is malformed.")
     try:
         letter = letters.letter_of(draft.stationery, composing, rendered)
-        composed = signed(compose(letter), draft.stationery.signers, composing.dated_at)
+        composed = letters.finished(draft.stationery, letter)
     except (ComposeError, AddressError) as error:
         return Refusal(row.id, row.attempt, error.words)
     # A person who tries again means all that failed; waiting means what was deferred.

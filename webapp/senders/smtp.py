@@ -295,6 +295,10 @@ def _parameters(
         if "SMTPUTF8" not in session.extensions:
             return "The server does not take addresses with letters beyond ASCII."
         parameters.extend(["BODY=8BITMIME", "SMTPUTF8"])
+    elif not data.isascii():
+        if "8BITMIME" not in session.extensions:
+            return "The server takes ASCII only, and the message holds other octets."
+        parameters.append("BODY=8BITMIME")
     return parameters
 
 
