@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from webapp.campaigns import moves
 from webapp.campaigns.audience import Audience, Person, audience_of, batches
 from webapp.campaigns.inline_images import image_findings
+from webapp.campaigns.judging import Judge, shown
 from webapp.campaigns.letters import (
     Row,
     Stationery,
@@ -35,6 +36,13 @@ from webapp.message_templates.lint import without_remark_on
 from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
 SHOWN_ROWS = 200
+#: What the help calls them.
+CODES: dict[str, str] = {
+    SkipClass.BAD_ADDRESS: "R01",
+    SkipClass.NO_ADDRESS: "R01",
+    SkipClass.DUPLICATE: "R02",
+    SkipClass.SUPPRESSED: "R03",
+}
 PROBLEM_ADDRESSES = frozenset({SkipClass.BAD_ADDRESS, SkipClass.NO_ADDRESS})
 
 
@@ -52,6 +60,7 @@ class Tally:
     last: dict[str, Any] = field(default_factory=dict)
     subject: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
 
     def gets_it(self, person: Person, rendered: Rendered) -> None:
         """Count a recipient who gets the message."""
@@ -64,9 +73,9 @@ class Tally:
         """Count a recipient who is left out by itself."""
         kind = str(person.skip)
         self.skipped[kind] = self.skipped.get(kind, 0) + 1
-        shown = self.skipped_rows.setdefault(kind, [])
-        if len(shown) < SHOWN_ROWS:
-            shown.append(entry(person, kind, person.words))
+        listed = self.skipped_rows.setdefault(kind, [])
+        if len(listed) < SHOWN_ROWS:
+            listed.append(entry(person, kind, person.words))
 
     def problem(
         self, person: Person, kind: str, words: str, variable: str = ""
@@ -74,8 +83,8 @@ class Tally:
         """Count a recipient about whom somebody has to decide."""
         self.problems += 1
         if len(self.problem_rows) < SHOWN_ROWS:
-            shown = entry(person, kind, words)
-            self.problem_rows.append({**shown, "variable": variable})
+            row = entry(person, kind, words)
+            self.problem_rows.append({**row, "variable": variable})
 
 
 def entry(person: Person, kind: str, words: str) -> dict[str, Any]:
@@ -86,6 +95,7 @@ def entry(person: Person, kind: str, words: str) -> dict[str, Any]:
         "name": person.name,
         "address": person.address,
         "class": kind,
+        "code": CODES.get(kind, ""),
         "words": words,
     }
 
@@ -166,6 +176,7 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
         table = campaign.recipient_table
         assert table is not None
         stationery, audience = stationery_of(campaign), audience_of(campaign, table)
+        judge = _judge_of(campaign)
         db.session.rollback()
     people = batches(audience)
     with RenderPool() as pool:
@@ -175,8 +186,11 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
                 batch = next(people, None)
                 db.session.rollback()
             if batch is None:
+                told = {one["code"] for one in tally.findings}
+                tally.findings += judge.findings(told)
+                tally.passed = judge.passed()
                 return True
-            _check_batch(batch, stationery, pool, tally)
+            _check_batch(batch, (stationery, judge), pool, tally)
             if not _still_wanted(campaign_id, version, tally.rows):
                 return False
 
@@ -190,16 +204,7 @@ def _lint(
     """
     assert stationery.source is not None
     said = pool.check(stationery.source, audience.columns, stationery.base_url)
-    return [
-        {
-            "code": found.code,
-            "severity": found.severity.value,
-            "message": found.message,
-            "part": found.part,
-            "line": found.line,
-        }
-        for found in without_remark_on(audience.address_column, said)
-    ]
+    return [shown(one) for one in without_remark_on(audience.address_column, said)]
 
 
 def _images(stationery: Stationery) -> list[dict[str, Any]]:
@@ -211,9 +216,20 @@ def _images(stationery: Stationery) -> list[dict[str, Any]]:
     return image_findings(written, frozenset(ids))
 
 
+def _judge_of(campaign: Campaign) -> Judge:
+    table, sender = campaign.recipient_table, campaign.sender
+    assert table is not None
+    untrusted = [column.name for column in table.columns if column.untrusted]
+    return Judge(untrusted, sender.server_size if sender else 0)
+
+
 def _check_batch(
-    batch: Sequence[Person], stationery: Stationery, pool: RenderPool, tally: Tally
+    batch: Sequence[Person],
+    by: tuple[Stationery, Judge],
+    pool: RenderPool,
+    tally: Tally,
 ) -> None:
+    stationery, judge = by
     tally.rows += len(batch)
     wanted = []
     for person in batch:
@@ -226,17 +242,23 @@ def _check_batch(
     assert stationery.source is not None
     values = [values_of(stationery, row) for _person, row in wanted]
     made = pool.render_many(stationery.source, values, stationery.base_url)
+    is_sample = True
     for (person, row), rendered in zip(wanted, made, strict=True):
         if isinstance(rendered, RenderFailure):
             words, variable = rendered.words, rendered.variable or ""
             tally.problem(person, "content", words, variable)
             continue
         try:
-            compose(letter_of(stationery, row, rendered))
+            composed = compose(letter_of(stationery, row, rendered))
+            words = judge.message(composed, is_sample)
         except (ComposeError, AddressError) as error:
-            tally.problem(person, "content", error.words)
-        else:
-            tally.gets_it(person, rendered)
+            words = error.words
+        if words:
+            tally.problem(person, "content", words)
+            continue
+        is_sample = False
+        judge.person(person)
+        tally.gets_it(person, rendered)
 
 
 def row_for(person: Person) -> Row:

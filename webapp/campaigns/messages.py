@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from webapp.campaigns.audience import Person, first_people
 from webapp.campaigns.checking import row_for
 from webapp.campaigns.letters import (
+    Row,
     Stationery,
     finished,
     letter_of,
@@ -34,6 +35,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
 from webapp.core.words import _
+from webapp.message_templates.delivered import Check, Delivered, checks
 from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
 from webapp.senders import signing
 
@@ -135,13 +137,32 @@ def events_of(message: Message) -> Sequence[Event]:
 
 def preview(campaign: Campaign, person: Person) -> Rendered | RenderFailure | None:
     """Render one recipient's message as it would be sent; None if nothing is chosen."""
-    stationery = stationery_of(campaign)
+    return _previewed(stationery_of(campaign), row_for(person))
+
+
+def _previewed(stationery: Stationery, row: Row) -> Rendered | RenderFailure | None:
     if stationery.source is None:
         return None
-    values = values_of(stationery, row_for(person))
+    values = values_of(stationery, row)
     return shared_pool().render_many(stationery.source, [values], stationery.base_url)[
         0
     ]
+
+
+def delivered(campaign: Campaign, person: Person) -> Sequence[Check] | str:
+    """Return what a server would see of a preview, or why it cannot be sent.
+
+    Nothing where the row cannot be rendered, or no sender is chosen.
+    """
+    stationery, row, sender = stationery_of(campaign), row_for(person), campaign.sender
+    rendered = _previewed(stationery, row)
+    if sender is None or not isinstance(rendered, Rendered):
+        return ()
+    try:
+        made = compose(letter_of(stationery, row, rendered))
+    except (ComposeError, AddressError) as error:
+        return error.words
+    return checks(Delivered(made.data, made.mail_from, True, sender.server_size))
 
 
 def preview_html(campaign: Campaign, recipient_id: int) -> str:

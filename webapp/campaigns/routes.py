@@ -180,6 +180,7 @@ def preview(campaign_id: int) -> ResponseReturnValue:
     return render_template(
         "campaigns/preview.html",
         campaign=campaign,
+        delivered=messages.delivered(campaign, people[0]) if people else (),
         person=people[0] if people else None,
         following=people[0] if len(people) > 1 else None,
         shown=shown,

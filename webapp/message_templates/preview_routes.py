@@ -19,6 +19,7 @@ from webapp.core import forms
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.message_templates import previewing, service
+from webapp.message_templates.delivered import Check, Delivered, checks
 from webapp.message_templates.forms import MessageTemplateForm
 from webapp.message_templates.links import PROBLEMS
 from webapp.message_templates.lint import needed_names
@@ -39,7 +40,7 @@ FRAME_POLICY = (
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-VIEWS = ("text", "html", "headers", "source", "links")
+VIEWS = ("text", "html", "headers", "source", "links", "delivered")
 WIDTHS = ("320", "375", "600", "full")
 
 
@@ -65,6 +66,7 @@ def show(message_template_id: int) -> ResponseReturnValue:
     made = _made(source, asked.table, row)
     here = _addresses(template, asked, row)
     from_ = _from()
+    mime = _mime(made.rendered, row, from_) if made.rendered else None
     return render_template(
         "message_templates/preview.html",
         template=template,
@@ -79,7 +81,8 @@ def show(message_template_id: int) -> ResponseReturnValue:
         missing=previewing.count_missing(asked.table, source) if asked.table else 0,
         findings=_findings(made, asked.table, source),
         next_good=_next_good(source, asked.table, row) if made.failure else None,
-        mime=_mime(made.rendered, row, from_) if made.rendered else None,
+        mime=mime,
+        delivered=_delivered(mime, from_),
         from_=from_,
         parts=PART_WORDS,
         problems=PROBLEMS,
@@ -231,6 +234,13 @@ def _mime(rendered: Rendered, row: Row | None, from_: Address) -> tuple[str, str
     except (ComposeError, AddressError) as error:
         return str(error)
     return whole.partition("\r\n\r\n")[0], whole
+
+
+def _delivered(mime: tuple[str, str] | str | None, from_: Address) -> list[Check]:
+    """Return what a receiving server would see; nothing without a message."""
+    if not isinstance(mime, tuple):
+        return []
+    return checks(Delivered(mime[1].encode(), from_.addr))
 
 
 def _document(made: Preview, *, images: bool) -> Response:
