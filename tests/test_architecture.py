@@ -93,7 +93,7 @@ def test_every_form_that_posts_carries_the_token(path: Path) -> None:
     text = path.read_text()
     for form in re.findall(r"<form\b.*?</form>", text, re.DOTALL):
         posts = re.search(r'method="post"', form)
-        # What a stranger answers from a mail has no cookie; the signed link stands for it.
+        # What a stranger answers from a mail has no cookie, but a signed link.
         is_public = "url_for('public." in form
         carries = re.search(r"csrf\(\)|csrf_token", form)
         assert not posts or is_public or carries, form[:200]

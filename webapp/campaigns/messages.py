@@ -159,7 +159,8 @@ def delivered(campaign: Campaign, person: Person) -> Sequence[Check] | str:
     if sender is None or not isinstance(rendered, Rendered):
         return ()
     try:
-        made = compose(letter_of(stationery, row, rendered))
+        unsigned = replace(stationery, signers=())
+        made = finished(unsigned, letter_of(stationery, row, rendered))
     except (ComposeError, AddressError) as error:
         return error.words
     return checks(Delivered(made.data, made.mail_from, True, sender.server_size))
