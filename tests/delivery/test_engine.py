@@ -29,8 +29,8 @@ from webapp.campaigns.states import State, Status
 from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
+from webapp.delivery import connections, liveness, plans
 from webapp.delivery import engine as engine_module
-from webapp.delivery import liveness, plans
 from webapp.delivery.engine import Engine
 from webapp.senders.models import Sender, TransportKind
 from webapp.suppressions.models import Reason, Suppression
@@ -388,8 +388,10 @@ def test_draining_does_not_wait_for_ever_for_a_silent_server(
     desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.server.answer("dot", RECORD_THEN_STALL)
-    monkeypatch.setattr(engine_module, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "LINGER_SECONDS", 0.6)
     monkeypatch.setattr(engine_module, "DRAIN_SECONDS", 0.3)
+    # Another connection takes over what waits behind the silent one.
+    monkeypatch.setattr(connections, "TAKE_OVER_SECONDS", 0.1)
     plan = plans.of_campaign(desk.campaign(30).id, 1)
     assert plan is not None
     engine.work(plan)
@@ -397,6 +399,23 @@ def test_draining_does_not_wait_for_ever_for_a_silent_server(
     engine.drain()
     liveness.retire(engine.me)
     assert desk.statuses() == {"sent": 29, "unknown": 1}
+    desk.assert_ledger_agrees()
+
+
+def test_what_waits_behind_a_silent_server_is_taken_back(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = desk.sender(max_connections=1)
+    desk.server.answer("dot", RECORD_THEN_STALL)
+    monkeypatch.setattr(engine_module, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "DRAIN_SECONDS", 0.3)
+    plan = plans.of_campaign(desk.campaign(3, sender).id, 1)
+    assert plan is not None
+    engine.work(plan)
+    assert desk.statuses() == {"sending": 1, "deferred": 2}
+    engine.drain()
+    liveness.retire(engine.me)
+    assert desk.statuses() == {"unknown": 1, "deferred": 2}
     desk.assert_ledger_agrees()
 
 

@@ -96,14 +96,17 @@ def test_a_reply_that_says_no_decides(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
 def test_when_all_are_refused_the_one_with_hope_decides(
-    server: RecordingServer, transport_to: Open
+    extensions: tuple[str, ...], transport_to: Open
 ) -> None:
-    server.answer(f"rcpt:{ADA}", "550 5.1.1 No such user")
-    server.answer(f"rcpt:{BOB}", "450 4.2.0 Greylisted")
-    outcome = transport_to(server.port).hand_over(DESK, [ADA, BOB], MAIL)
-    assert (outcome.kind, outcome.code) == (Kind.DEFERRED, 450)
-    assert "DATA" not in server.said()
+    with RecordingServer(extensions=extensions) as server:
+        server.answer(f"rcpt:{ADA}", "550 5.1.1 No such user")
+        server.answer(f"rcpt:{BOB}", "450 4.2.0 Greylisted")
+        outcome = transport_to(server.port).hand_over(DESK, [ADA, BOB], MAIL)
+        assert (outcome.kind, outcome.code) == (Kind.DEFERRED, 450)
+        assert ("DATA" in server.said()) is bool(extensions)
+        assert not server.mails
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data"])

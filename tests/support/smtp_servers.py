@@ -25,11 +25,13 @@ or
 
 ``body`` knows DROP only: it closes after the first octets of the message.
 ``server.mails`` are the messages taken, ``server.commands`` all that was said to it
-(also before TLS).
+(also before TLS); ``server.reads`` counts how often something came from a client that
+had waited: one for each write, while messages are small.
 """
 
 import base64
 import contextlib
+import io
 import shutil
 import socket
 import socketserver
@@ -42,7 +44,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 DROP = "DROP"
 STALL = "STALL"
@@ -95,6 +97,7 @@ class RecordingServer:
     mails: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
+    reads: int = 0
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -203,6 +206,23 @@ class RecordingServer:
             self._open.discard(connection)
 
 
+class _Reads(io.RawIOBase):
+    """What a session reads; counts how often something came."""
+
+    def __init__(self, connection: socket.socket, server: RecordingServer) -> None:
+        self._connection = connection
+        self._server = server
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        got = self._connection.recv_into(into)
+        with self._server.lock:
+            self._server.reads += bool(got)
+        return got
+
+
 class _Session:
     """One connection, from greeting to the end."""
 
@@ -213,6 +233,7 @@ class _Session:
         self.login: str | None = None
         self.mail_from = ""
         self.rcpt_to: list[str] = []
+        self.has_sender = False
 
     def run(self) -> None:
         """Speak until somebody hangs up."""
@@ -221,7 +242,7 @@ class _Session:
         try:
             if self.server.implicit:
                 self._secure()
-            self.reader = self.connection.makefile("rb")
+            self.reader = self._new_reader()
             self._reply("220 recorder.example ESMTP", "greeting")
             while True:
                 self._command(self._line())
@@ -239,6 +260,9 @@ class _Session:
         self.server.closed(raw)
         self.server.opened(self.connection)
         self.secure = True
+
+    def _new_reader(self) -> io.BufferedReader:
+        return io.BufferedReader(_Reads(self.connection, self.server), 128 * 1024)
 
     def _line(self) -> str:
         line = self.reader.readline(65536)
@@ -298,7 +322,7 @@ class _Session:
             raise _Hangup
         if self._reply("220 2.0.0 Go ahead", "starttls").startswith("220"):
             self._secure()
-            self.reader = self.connection.makefile("rb")
+            self.reader = self._new_reader()
 
     def _auth(self, line: str) -> None:
         answer = self.server.next_answer("auth")
@@ -331,9 +355,13 @@ class _Session:
             return
         self.rcpt_to = []
         self.mail_from = line.split("<", 1)[1].split(">", 1)[0]
-        self._reply("250 2.1.0 Ok", f"mail:{self.mail_from}", "mail")
+        answer = self._reply("250 2.1.0 Ok", f"mail:{self.mail_from}", "mail")
+        self.has_sender = answer.startswith("250")
 
     def _rcpt(self, line: str) -> None:
+        if not self.has_sender:
+            self._reply("503 5.5.1 Need MAIL before RCPT")
+            return
         addr = line.split("<", 1)[1].rsplit(">", 1)[0]
         if self._reply("250 2.1.5 Ok", f"rcpt:{addr}", "rcpt").startswith("250"):
             self.rcpt_to.append(addr)
@@ -364,10 +392,11 @@ class _Session:
             with self.server.lock:
                 self.server.mails.append(received)
         self.rcpt_to = []
+        self.has_sender = False
         self._reply(answer.removeprefix("RECORD_THEN_"))
 
     def _rset(self, _: str) -> None:
-        self.rcpt_to = []
+        self.rcpt_to, self.has_sender = [], False
         self._reply("250 2.0.0 Ok", "rset")
 
     def _quit(self, _: str) -> None:

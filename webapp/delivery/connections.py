@@ -3,6 +3,11 @@
 They never touch the database. What they are given was marked and confirmed; each item
 comes back exactly once, with its outcome or, where it was never offered, without one.
 A connection is kept for a while after its last message.
+
+While a message's body leaves, its thread takes the next one *ahead*, whose envelope is
+sent behind it. Nothing of that can be accepted before its own turn; so until then it
+can be taken back like what still waits, and an idle thread takes it over from one whose
+server has been silent for a while.
 """
 
 import contextlib
@@ -21,14 +26,16 @@ from webapp.delivery.liveness import Me
 from webapp.delivery.preparing import Prepared
 from webapp.senders.models import Sender
 from webapp.senders.outcome import Kind, Outcome, Trouble
+from webapp.senders.smtp_envelope import Parcel
 from webapp.senders.transports import Transport, open_transport
 
 log = logging.getLogger(__name__)
 
 DEPTH = 4
-MOST = 16
+MOST = 32
 IDLE_SECONDS = 20.0
 LOST_IN_A_ROW = 3
+TAKE_OVER_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
 
 WORDS_SEALED = (
@@ -61,7 +68,8 @@ class Connections:
     Attributes
     ----------
     window
-        W: how many messages of this worker may be *sending* by this sender at a time.
+        W = connections * depth: how many messages of this worker may be *sending* by
+        this sender at a time, those that were taken ahead among them.
     marked
         How many are: handed in and not yet settled (recorded).
     unwell
@@ -82,6 +90,8 @@ class Connections:
         self._todo: queue.SimpleQueue[Handed | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        # By thread, since when; who pops an item has it, and nobody else.
+        self._ahead: dict[int, tuple[float, Handed]] = {}
 
     def hand(self, items: Sequence[Handed]) -> None:
         """Let the threads hand over what was marked and confirmed."""
@@ -110,7 +120,9 @@ class Connections:
         self.marked -= count
 
     def take_back(self) -> None:
-        """Bring back what no thread has begun with."""
+        """Bring back what no thread has begun with, or has only taken ahead."""
+        while (ahead := self._taken_over(0.0)) is not None:
+            self._done.put(Done(ahead, None))
         with contextlib.suppress(queue.Empty):
             while True:
                 item = self._todo.get_nowait()
@@ -139,14 +151,52 @@ class Connections:
                     self._done.put(Done(item, self._offer(transport, item)))
 
     def _items(self) -> Iterable[Handed]:
-        while not self._closing.is_set():
-            try:
-                item = self._todo.get(timeout=IDLE_SECONDS)
-            except queue.Empty:
-                return
+        me = threading.get_ident()
+        while True:
+            _, item = self._ahead.pop(me, (0.0, None))
+            item = item or self._next()
             if item is None:
                 return
             yield item
+
+    def _next(self) -> Handed | None:
+        """Wait for work; ``None`` means to end, by request or after a while without."""
+        until = time.monotonic() + IDLE_SECONDS
+        while not self._closing.is_set() and time.monotonic() < until:
+            try:
+                return self._todo.get(timeout=TAKE_OVER_SECONDS)
+            except queue.Empty:
+                item = self._taken_over(TAKE_OVER_SECONDS)
+                if item is not None:
+                    return item
+        return None
+
+    def _taken_over(self, seconds: float) -> Handed | None:
+        """Return what some thread took ahead so long ago and has not begun with."""
+        before = time.monotonic() - seconds
+        for thread, (since, _) in list(self._ahead.items()):
+            if since <= before:
+                _, item = self._ahead.pop(thread, (0.0, None))
+                if item is not None:
+                    return item
+        return None
+
+    def _take_ahead(self) -> Parcel | None:
+        """Take the next message while the body of another leaves."""
+        if self.unwell.is_set() or self._closing.is_set():
+            return None
+        try:
+            item = self._todo.get_nowait()
+        except queue.Empty:
+            return None
+        if item is None:
+            self._todo.put(None)
+            return None
+        self._ahead[threading.get_ident()] = (time.monotonic(), item)
+        targets, letter = item.prepared.targets, item.prepared.composed
+        if not targets or not self._me.is_sure(item.epoch):
+            return None
+        return Parcel(letter.mail_from, targets, letter.data, letter.smtputf8)
 
     def _offer(self, transport: Transport, item: Handed) -> Outcome | None:
         if self.unwell.is_set() or not self._me.is_sure(item.epoch):
@@ -156,7 +206,11 @@ class Connections:
             return Outcome(Kind.ACCEPTED, None, None, WORDS_NOBODY, ())
         try:
             outcome = transport.hand_over(
-                letter.mail_from, item.prepared.targets, letter.data, letter.smtputf8
+                letter.mail_from,
+                item.prepared.targets,
+                letter.data,
+                letter.smtputf8,
+                self._take_ahead,
             )
         except Exception as error:  # noqa: BLE001 - whatever broke, the message's fate is open
             log.error("handing over broke: %s", type(error).__name__)  # noqa: TRY400 - a traceback may hold addresses

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
@@ -42,6 +43,18 @@ def parse_reply(lines: list[bytes]) -> Reply:
     >>> parse_reply([b"550-5.1.1 No such", b"550 5.1.1 user"])
     Reply(code=550, enhanced='5.1.1', text='5.1.1 No such user')
     """
+    if len(lines) == 1:
+        return _of_one_line(lines[0])
+    return _of_lines(lines)
+
+
+@lru_cache(maxsize=256)
+def _of_one_line(line: bytes) -> Reply:
+    """Read what servers say again and again."""
+    return _of_lines([line])
+
+
+def _of_lines(lines: list[bytes]) -> Reply:
     codes: set[bytes] = set()
     texts: list[str] = []
     enhanced: str | None = None

@@ -67,8 +67,11 @@ class SmtpSession:
         self.extensions: dict[str, str] = {}
         self._allowed = allowed
         self._seconds = seconds
+        self.is_open = True
         self._buffer = b""
         self._lines: list[bytes] = []
+        self._timeout: float | None = None
+        self._longest = seconds
 
     def open(self) -> None:
         """Take all steps up to where messages can be offered.
@@ -166,37 +169,52 @@ class SmtpSession:
         ValueError
             If the line could be read as two.
         """
-        if not line.isprintable():
-            raise ValueError("A command must be one printable line.")
-        self._send(line.encode() + b"\r\n")
+        self._wait_at_most(self._seconds)
+        self._send(command_line(line))
         return self.read_reply()
 
-    def send(self, data: bytes) -> None:
+    @property
+    def pipelines(self) -> bool:
+        """Whether several commands may go out in one write (RFC 2920)."""
+        return "PIPELINING" in self.extensions
+
+    def send(self, data: bytes | memoryview, through: int | None = None) -> None:
         """Send octets in chunks, each with its own time-out.
+
+        Parameters
+        ----------
+        through
+            How many octets matter; if the connection breaks behind them, nothing is
+            raised, and whoever reads next will notice.
 
         Raises
         ------
         Lost
-            If the connection breaks.
+            If the connection breaks before the network has taken what matters: then the
+            server cannot have all of it.
         """
-        self._socket.settimeout(_SEND_SECONDS)
-        for start in range(0, len(data), _CHUNK):
-            self._send(data[start : start + _CHUNK])
-        self._socket.settimeout(self._seconds)
+        self._wait_at_most(_SEND_SECONDS)
+        left = memoryview(data)
+        matters = len(left) if through is None else through
+        total = len(left)
+        try:
+            while left:
+                left = left[self._socket.send(left[:_CHUNK]) :]
+        except OSError as error:
+            if total - len(left) < matters:
+                raise Lost("The connection broke.") from error
 
     def has_spoken(self) -> bool:
         """Say whether something came in that nobody has read: a reply, or the end."""
         if self._buffer:
             return True
-        self._socket.settimeout(0)
+        self._wait_at_most(0)
         try:
             self._buffer = self._socket.recv(8192)
         except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError:
             return True
-        finally:
-            self._socket.settimeout(self._seconds)
         return True
 
     def read_reply(self, seconds: float | None = None) -> Reply:
@@ -207,7 +225,7 @@ class SmtpSession:
         Lost
             If none comes in time, the connection breaks, or it is no reply.
         """
-        self._socket.settimeout(self._seconds if seconds is None else seconds)
+        self._longest = self._seconds if seconds is None else seconds
         lines: list[bytes] = []
         while len(lines) < _MAX_LINES:
             line = self._read_line()
@@ -219,12 +237,13 @@ class SmtpSession:
     def close(self) -> None:
         """Say goodbye, without waiting for an answer."""
         with contextlib.suppress(OSError):
-            self._socket.settimeout(1)
+            self._wait_at_most(1)
             self._socket.sendall(b"QUIT\r\n")
         self.abort()
 
     def abort(self) -> None:
         """Close the socket at once."""
+        self.is_open = False
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -271,6 +290,7 @@ class SmtpSession:
         """Put verified TLS on the socket."""
         try:
             context = net.tls_context(self.server.ca_pem or None)
+            self._wait_at_most(self._seconds)
             self._socket = net.start_tls(self._socket, self.server.host, context)
         except NetError as error:
             raise Unwell(_trouble(error), error.words) from None
@@ -308,6 +328,12 @@ class SmtpSession:
                 text = text.replace(secret, "•••")
         return Reply(reply.code, reply.enhanced, text)
 
+    def _wait_at_most(self, seconds: float) -> None:
+        """Set the time-out of the socket, if it is another: that is a system call."""
+        if self._timeout != seconds:
+            self._socket.settimeout(seconds)
+            self._timeout = seconds
+
     def _send(self, data: bytes) -> None:
         """Send octets."""
         try:
@@ -318,6 +344,7 @@ class SmtpSession:
     def _read_line(self) -> bytes:
         """Return one line without its end."""
         while b"\n" not in self._buffer:
+            self._wait_at_most(self._longest)
             if len(self._buffer) > _MAX_LINE:
                 raise Lost("The server's answer is no SMTP.")
             try:
@@ -335,6 +362,19 @@ class SmtpSession:
 
 
 _GO_ON = 334  # RFC 4954 4
+
+
+def command_line(line: str) -> bytes:
+    """Return a command as it is sent.
+
+    Raises
+    ------
+    ValueError
+        If it could be read as two.
+    """
+    if not line.isprintable():
+        raise ValueError("A command must be one printable line.")
+    return line.encode() + b"\r\n"
 
 
 def _trouble(error: NetError) -> Trouble:

@@ -6,7 +6,7 @@
 Opening connects nothing: the first `hand_over` does, and keeps the connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,6 +21,7 @@ from webapp.senders.models import Sender, TransportKind
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
+from webapp.senders.smtp_envelope import Parcel
 
 DRY_RUN_REPLY = "Dry run: kept here, nothing was sent"
 
@@ -43,8 +44,12 @@ class Transport(Protocol):
         rcpt_to: Sequence[str],
         data: bytes,
         smtputf8: bool = False,
+        ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
-        """Offer one message, and say what became of it; never raises."""
+        """Offer one message, and say what became of it; never raises.
+
+        `ahead` may be asked what will be handed over next, to prepare for it.
+        """
 
 
 class DryRunTransport:
@@ -67,9 +72,10 @@ class DryRunTransport:
         rcpt_to: Sequence[str],
         data: bytes,
         smtputf8: bool = False,
+        ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
         """Accept what could be sent; refuse what no server should see."""
-        del mail_from, smtputf8
+        del mail_from, smtputf8, ahead
         kind, reply = Kind.ACCEPTED, DRY_RUN_REPLY
         try:
             gate(data)
