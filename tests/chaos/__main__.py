@@ -57,7 +57,7 @@ class Line:
 @contextmanager
 def house_of(name: str, directory: Path, seed: int) -> Iterator[Storm]:
     """Build a house, and what a storm on it needs."""
-    with MoodyServer(seed, pause=0.03) as server:
+    with MoodyServer(seed, pause=0.1) as server:
         if name.startswith("PostgreSQL"):
             with running_postgres() as cluster, Proxy(cluster.port) as proxy:
                 url = cluster.new_database()
@@ -95,6 +95,7 @@ def run(name: str, seed: int, blows: int, seconds: float) -> Line:
             house.redis()
         killed = tour.take(house)
         house.server.seed = seed
+        house.server.pause = 0.1
         broken = []
         try:
             watch = storm.run(storms.plan(seed, blows), seconds - CALM_SECONDS)

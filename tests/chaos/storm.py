@@ -32,8 +32,8 @@ from webapp.core.errors import DomainError
 from webapp.suppressions.models import Reason, Suppression
 
 WORKERS = ("worker 1", "worker 2", "worker 3")
-BACKLOG = 250
-CAMPAIGN = 600
+BACKLOG = 500
+CAMPAIGN = 1000
 END_SECONDS = 90.0
 
 # Shares of a hundred, and for how long at most.
