@@ -43,7 +43,7 @@ from webapp.senders import key_routes as sender_keys_routes
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
 from webapp.suppressions import routes as suppressions_routes
-from webapp.triage import acting_routes
+from webapp.triage import acting_routes, answer_api, answer_routes
 from webapp.triage import api as triage_api
 from webapp.triage import routes as triage_routes
 
@@ -69,6 +69,7 @@ PAGES: tuple[Blueprint, ...] = (
     eml_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,
+    answer_routes.bp,
     acting_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
@@ -88,6 +89,7 @@ APIS: tuple[Blueprint, ...] = (
     mails_api.bp,
     filing_api.bp,
     triage_api.bp,
+    answer_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

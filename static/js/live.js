@@ -27,7 +27,8 @@ async function poll() {
     failures = 0;
     updated = Date.now();
     age("");
-    if (root.dataset.liveStop === "stop") return;
+    // Answers come after a campaign has ended, so its page goes on asking, seldom.
+    if (root.dataset.liveStop === "stop" && !root.dataset.liveStatus) return;
     wait = changed ? FAST : Math.min(wait * 1.5, SLOW);
     plan(wait);
   } catch (error) {

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import (
+    coming_back,
     launching,
     leaving_out,
     live,
@@ -41,6 +42,7 @@ from webapp.campaigns.presenting import (
     check_json,
     chosen,
     message_json,
+    messages_json,
     whole_message_json,
 )
 from webapp.campaigns.states import State, Status
@@ -266,6 +268,7 @@ def status(campaign_id: int) -> ResponseReturnValue:
         "status": "Only this status.",
         "class": "Only this class of reasons.",
         "q": "An address, or a part of one.",
+        "answer": f"Only of which this came back: {', '.join(coming_back.KINDS)}.",
     },
 )
 def list_messages(campaign_id: int) -> ResponseReturnValue:
@@ -273,9 +276,10 @@ def list_messages(campaign_id: int) -> ResponseReturnValue:
     service.get(campaign_id)
     status = _one_of("status", [one.value for one in Status])
     reason, words = request.args.get("class", ""), request.args.get("q", "")
-    query, key = messages.listing(campaign_id, status, reason, words)
-    page = page_of(query, key, descending=False, show=message_json)
-    return {"items": page.items, "next": page.next}
+    answer = _one_of("answer", list(coming_back.KINDS))
+    query, key = messages.listing(campaign_id, status, reason, words, answer)
+    page = page_of(query, key, descending=False)
+    return {"items": messages_json(page.items), "next": page.next}
 
 
 @bp.get("/messages/<int:message_id>")

@@ -101,6 +101,21 @@ def counts_of(campaign_id: int) -> dict[str, int]:
     return {kind: found.get(kind, 0) for kind in KINDS}
 
 
+def kinds_of(message_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return what came back of each of these messages, in the order of `KINDS`."""
+    found: dict[int, list[str]] = {}
+    if message_ids:
+        rows = db.session.execute(
+            sa.select(CameBack.message_id, CameBack.kind).where(
+                CameBack.message_id.in_(message_ids)
+            )
+        )
+        for message_id, kind in rows:
+            found.setdefault(message_id, []).append(kind)
+    order = list(KINDS)
+    return {one: sorted(kinds, key=order.index) for one, kinds in found.items()}
+
+
 def with_kind(campaign_id: int, kind: str) -> "sa.Select[Any]":
     """Return the query of a campaign's messages of which a kind came back.
 

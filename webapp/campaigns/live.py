@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.campaigns import progress, schedules, tallies
+from webapp.campaigns import coming_back, progress, schedules, tallies
 from webapp.campaigns.chart import Chart, draw
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
@@ -77,6 +77,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         limits=_limits(campaign),
         closed=closed_words(campaign, at) if sending else "",
         starts_at=_starts_at(campaign),
+        answers=coming_back.counts_of(campaign.id),
     )
 
 

@@ -17,7 +17,15 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import launching, live, messages, report, service, steering
+from webapp.campaigns import (
+    coming_back,
+    launching,
+    live,
+    messages,
+    report,
+    service,
+    steering,
+)
 from webapp.campaigns.forms import ResolveForm
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.routes import bp as steps
@@ -61,14 +69,16 @@ def _live_page(campaign: Campaign, fragment: str) -> dict[str, Any]:
     with_chart = fragment in {"all", "chart"}
     args = request.args
     status, reason = args.get("status", ""), args.get("class", "")
-    words = args.get("q", "").strip()
+    words, answer = args.get("q", "").strip(), args.get("answer", "")
     page = Page([], None)
-    plain = not (status or reason or words or args.get("cursor") or args.get("order"))
+    plain = not any(
+        (status, reason, words, answer, args.get("cursor"), args.get("order"))
+    )
     newest = plain and campaign.state not in OVER
     if fragment in {"all", "messages"} and newest:
         page = Page(messages.latest(campaign.id, DEFAULT_LIMIT), None)
     elif fragment in {"all", "messages"}:
-        query, key = messages.listing(campaign.id, status, reason, words)
+        query, key = messages.listing(campaign.id, status, reason, words, answer)
         page = page_of(query, key, descending=False)
     return {
         "campaign": campaign,
@@ -77,6 +87,9 @@ def _live_page(campaign: Campaign, fragment: str) -> dict[str, Any]:
         "status": status if status in set(Status) else "",
         "reason": reason,
         "words": words,
+        "answer": answer if answer in coming_back.KINDS else "",
+        "kinds": coming_back.KINDS,
+        "came_back": coming_back.kinds_of([one.id for one in page.items]),
         "cursor": args.get("cursor", ""),
         "newest": newest,
         "order": args.get("order", ""),

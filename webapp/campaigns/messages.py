@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns import coming_back
 from webapp.campaigns.audience import Person, first_people
 from webapp.campaigns.checking import row_for
 from webapp.campaigns.letters import (
@@ -21,6 +22,7 @@ from webapp.campaigns.letters import (
 from webapp.campaigns.models import (
     SETTLED,
     Attempt,
+    CameBack,
     Campaign,
     Event,
     Message,
@@ -55,20 +57,33 @@ def get(message_id: int, campaign_id: int | None = None) -> Message:
 
 
 def listing(
-    campaign_id: int, status: str = "", reason: str = "", words: str = ""
+    campaign_id: int,
+    status: str = "",
+    reason: str = "",
+    words: str = "",
+    answer: str = "",
 ) -> tuple["sa.Select[Any]", Any]:
     """Return the query of a campaign's messages and the column that pages it.
 
-    Each of the two orders stands in an index that has its filter first.
+    Each of the orders stands in an index that has its filter first.
+
+    Parameters
+    ----------
+    answer
+        Only messages of which this kind came back; see `coming_back.KINDS`.
     """
     query = sa.select(Message).where(Message.campaign_id == campaign_id)
+    if answer in coming_back.KINDS:
+        query = coming_back.with_kind(campaign_id, answer)
     if reason:
         query = query.where(Message.reason_class == reason)
     if words:
         query = query.where(_like(words))
     if status in set(Status):
-        return query.where(Message.status == Status(status)), Message.id
-    return query, Message.recipient_id
+        query = query.where(Message.status == Status(status))
+    if answer in coming_back.KINDS:
+        return query, CameBack.message_id.label("id")
+    return query, Message.id if status in set(Status) else Message.recipient_id
 
 
 def singles() -> "sa.Select[Any]":

@@ -1,9 +1,9 @@
 """Campaigns and messages as the API shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from webapp.campaigns import messages, schedules
+from webapp.campaigns import coming_back, messages, schedules
 from webapp.campaigns.checking import changed_since
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.progress import iso
@@ -61,6 +61,7 @@ MESSAGE = schema_object(
     created_at="string",
     due_at="string",
     sent_at="string?",
+    came_back={"type": "array", "items": {"type": "string"}},
 )
 MESSAGES = schema_list(MESSAGE)
 STATUS = schema_object(
@@ -76,6 +77,7 @@ STATUS = schema_object(
     started_at="string?",
     updated_at="string",
     failures={"type": "array", "items": {"type": "object"}},
+    answers={"type": "object", "additionalProperties": {"type": "integer"}},
     needs_decision="integer",
     dry_run="boolean",
     limited_by="string?",
@@ -137,7 +139,13 @@ def check_json(campaign: Campaign) -> dict[str, Any]:
     return {"state": campaign.state.value, **kept, "changed_since": changed}
 
 
-def message_json(message: Message) -> dict[str, Any]:
+def messages_json(found: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return messages of a list, with what came back of them."""
+    came_back = coming_back.kinds_of([message.id for message in found])
+    return [message_json(one, came_back.get(one.id, ())) for one in found]
+
+
+def message_json(message: Message, came_back: Sequence[str] = ()) -> dict[str, Any]:
     """Return a message, without its bodies."""
     return {
         "id": message.id,
@@ -158,13 +166,15 @@ def message_json(message: Message) -> dict[str, Any]:
         "created_at": iso(message.created_at),
         "due_at": iso(message.due_at),
         "sent_at": iso(message.sent_at),
+        "came_back": list(came_back),
     }
 
 
 def whole_message_json(message: Message) -> dict[str, Any]:
     """Return a message with its addresses, attempts and events."""
+    came_back = coming_back.kinds_of([message.id]).get(message.id, [])
     return {
-        **message_json(message),
+        **message_json(message, came_back),
         "notes": (message.bodies or {}).get("notes", []),
         "addresses": [
             {

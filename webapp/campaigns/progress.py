@@ -66,6 +66,7 @@ class Counted:
     finished_at: datetime | None = None
     dry_run: bool = False
     limits: Sequence[Limit] = ()
+    answers: Mapping[str, int] = field(default_factory=dict)
     closed: str = ""
     starts_at: datetime | None = None
 
@@ -110,6 +111,7 @@ def status(counted: Counted) -> dict[str, Any]:
             {"class": kind, "words": words_of(kind), "count": count}
             for kind, count in counted.failures
         ],
+        "answers": dict(counted.answers),
         "needs_decision": counts["unknown"],
         "dry_run": counted.dry_run,
         "limited_by": limited_by,

@@ -6,7 +6,7 @@ from datetime import datetime
 from webapp.campaigns.messages import attempts_of, events_of
 from webapp.campaigns.models import Attempt, Event, Message
 from webapp.campaigns.states import Status
-from webapp.core.words import _
+from webapp.core.words import _, _l
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Line:
     title: str
     words: str = ""
     reply: str = ""
+    mail_id: int | None = None
 
 
 _OUTCOMES: dict[str, tuple[str, str]] = {
@@ -40,6 +41,14 @@ _EVENTS: dict[str, tuple[str, str]] = {
     "unsubscribed": ("skipped", "unsubscribe"),
     "unknown": ("unknown", "question"),
     "said_sent": ("sent", "check"),
+    "copy_bounced": ("failed", "bounce"),
+    "notice": ("deferred", "clock"),
+}
+_BOUNCED: dict[str, str] = {
+    "hard": _l("Bounce received: the address does not exist"),
+    "soft": _l("Bounce received: it could not be delivered"),
+    "full": _l("Bounce received: the mailbox is full"),
+    "blocked": _l("Bounce received: the server does not want it"),
 }
 
 
@@ -100,6 +109,8 @@ def _event_line(event: Event) -> Line:
         "unsubscribed": _("Unsubscribed"),
         "unknown": _("We do not know if it arrived"),
         "said_sent": _("Decided: it went"),
+        "copy_bounced": _("Bounce received for a copy"),
+        "notice": _("Notice from a server: not delivered yet, or passed on"),
         "send_again": _("Decided: send again"),
         "retried": _("Retried"),
     }
@@ -109,4 +120,13 @@ def _event_line(event: Event) -> Line:
         event.detail.get("words") or (_("By %(name)s", name=who) if who else "")
     )
     title = titles.get(event.kind, event.kind.replace("_", " ").capitalize())
-    return Line(event.at, status, icon, title, words)
+    title = str(_BOUNCED.get(str(event.detail.get("hardness")), title))
+    mail_id = event.detail.get("mail")
+    return Line(
+        event.at,
+        status,
+        icon,
+        title,
+        words,
+        mail_id=mail_id if isinstance(mail_id, int) else None,
+    )

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from webapp.campaigns import message_tokens
+from webapp.campaigns import coming_back, message_tokens
 from webapp.campaigns.letters import UNSUBSCRIBE, VIEW, token_key
-from webapp.campaigns.models import Event, Message
+from webapp.campaigns.models import Message
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
@@ -127,11 +127,7 @@ def unsubscribe(message: Message, *, everywhere: bool = False) -> None:
     suppressions.suppress_within(
         Channel.EMAIL, message.address, table_id, Reason.UNSUBSCRIBED, source
     )
-    key = f"unsubscribed:{message.id}"
-    if db.session.scalar(sa.select(Event.id).where(Event.dedupe_key == key)) is None:
-        db.session.add(
-            Event(message_id=message.id, kind="unsubscribed", dedupe_key=key)
-        )
+    coming_back.tell(message, coming_back.UNSUBSCRIBED, "link")
     db.session.commit()
 
 

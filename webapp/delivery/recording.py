@@ -24,9 +24,11 @@ from webapp.campaigns.models import (
 from webapp.campaigns.states import State, Status
 from webapp.core import blobs
 from webapp.core.db import db
+from webapp.delivery import dead_addresses
 from webapp.delivery.connections import Handed
 from webapp.delivery.models import Worker
 from webapp.delivery.outcomes import Verdict
+from webapp.senders.replies import FailureClass
 
 MESSAGE = cast(sa.Table, Message.__table__)
 ATTEMPT = cast(sa.Table, Attempt.__table__)
@@ -67,6 +69,14 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     if addresses:
         connection.execute(_UPDATE_ADDRESS, addresses)
     tell([event_of(one, at) for one in settled if one.verdict.outcome != "not tried"])
+    dead_addresses.note(
+        {
+            one.handed.prepared.id: one.handed.attempt
+            for one in settled
+            if one.verdict.reason_class == FailureClass.ADDRESS
+        },
+        at,
+    )
     if any(one.verdict.status is Status.DEFERRED for one in settled):
         connection.execute(
             _cancel_deferred([one.handed.prepared.id for one in settled])

@@ -107,6 +107,24 @@ _BY_CODE_ALONE = {
     553: FailureClass.ADDRESS,
 }
 
+_DEAD = re.compile(r"(?<![\d.])5\.(?:1\.(?:[0-69]|10)|2\.1)(?![\d.])")
+
+
+def names_a_dead_address(reply: str) -> bool:
+    """Say whether a refusal says itself that there is no such address.
+
+    A bare 550 can mean anything, so that alone stops no mail for good.
+
+    Examples
+    --------
+    >>> [names_a_dead_address(s) for s in ("5.1.1 No", "No such user", "Refused")]
+    [True, True, False]
+    """
+    kind = next(
+        (kind for pattern, kind in _BY_WORDS if pattern.search(reply.lower())), None
+    )
+    return bool(_DEAD.search(reply)) or kind is FailureClass.ADDRESS
+
 
 def classify(
     code: int | None,

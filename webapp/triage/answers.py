@@ -32,6 +32,20 @@ def mail(mail_id: int) -> Mail:
     return found
 
 
+def placed(mail_id: int) -> Mail:
+    """Return our own row of a mail that still lies somewhere.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or its folder is gone.
+    """
+    found = mail(mail_id)
+    if found.folder_id is None or found.uid is None:
+        raise NotFound(_("This mail is in no folder that we know any more."))
+    return found
+
+
 def of_mail(mail_id: int) -> Sequence[tuple[Answer, Message]]:
     """Return the messages that a mail answers or may answer, proven ones first."""
     rows = db.session.execute(
