@@ -1,17 +1,22 @@
 """A recipient table, a message template and a sender; a campaign in each state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+import config
+import webapp
+from tests.support.postgres import Cluster
 from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key, parse_address
+from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.queue import REGISTRY
@@ -196,3 +201,24 @@ def make_desk(app: Flask) -> MakeDesk:
 def desk(make_desk: MakeDesk) -> Desk:
     """Three people, one message template, one sender, a draft."""
     return make_desk()
+
+
+@pytest.fixture
+def on_postgres(
+    postgres_cluster: Cluster, tmp_path: Path, redis_address: str
+) -> Iterator[Flask]:
+    """The application on an empty PostgreSQL database."""
+    settings = config.read(
+        {
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": postgres_cluster.new_database(),
+            "REDIS_URL": redis_address,
+            "SECRET_KEY": "test " * 8,
+        }
+    )
+    schema.upgrade(settings.database_url)
+    app = webapp.create_app(settings)
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, recipient_of
-from webapp.campaigns import audience, launching, service, steering
+from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, desk_of, recipient_of
+from tests.support.queries import asking, scans
+from webapp.campaigns import audience, launching, service, steering, tallies
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
@@ -108,7 +109,7 @@ def test_a_change_in_the_hold_time_stops_it(desk: Desk) -> None:
 def test_a_launch_cut_in_the_middle_goes_on_without_duplicates(
     make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "BATCH", 10)
+    monkeypatch.setattr(launching, "BATCH", 10)
     desk = make_desk(MANY)
     desk.checked()
     launching.launch(desk.campaign.id, 25, 0)
@@ -199,8 +200,38 @@ def test_a_launcher_that_was_overtaken_writes_nothing(
     def overtaken(*args: Any) -> Iterator[list[audience.Person]]:
         found = list(audience.batches(*args))
         db.session.execute(sa.update(Campaign).values(launched_through=2))
+        db.session.commit()
         yield from found
 
     monkeypatch.setattr(launching, "batches", overtaken)
     assert not launching._write_batch(desk.campaign.id)
     assert desk.messages() == []
+
+
+ODD = 'Zoë "Q" O\'Hara \\ [1] {x} :n \U0001f600'
+
+
+@pytest.mark.parametrize("database", ["app", "on_postgres"])
+def test_what_the_database_takes_apart_is_what_was_put_in(
+    database: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(database)
+    people = [{"email": "zoe@example.org", "first_name": ODD}] * 2
+    desk = desk_of(people, subject="Hello")
+    desk.launched()
+    row, twin = desk.messages()
+    assert row.row_values == {**people[0], "born": None}
+    assert (row.name, row.status) == (ODD, Status.PENDING)
+    assert (row.reply, row.tries, row.bodies, row.attempt) == ("", 0, None, None)
+    assert row.due_at == row.created_at == row.updated_at
+    assert (twin.status, twin.reason_class) == (Status.SKIPPED, "duplicate")
+    assert tallies.differences() == []
+
+
+def test_check_and_launch_read_no_table_from_end_to_end(desk: Desk) -> None:
+    with asking() as seen:
+        desk.checked()
+        launching.launch(desk.campaign.id, 3, 0)
+        launching.run(desk.campaign.id)
+    assert any("FROM recipient" in text for text, _values in seen)
+    assert scans(seen, "recipient", "message") == []

@@ -2,48 +2,20 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 
-import config
-import webapp
 from tests.campaigns.conftest import Desk, MakeDesk
-from tests.support.postgres import Cluster
 from webapp.campaigns import live, steering, tallies
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
-from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 
 CLASSES = ("address", "content", "policy")
-
-
-@pytest.fixture
-def on_postgres(
-    postgres_cluster: Cluster, tmp_path: Path, redis_address: str
-) -> Iterator[Flask]:
-    """The application on an empty PostgreSQL database."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(params=["app", "on_postgres"])

@@ -17,7 +17,7 @@ from typing import Any
 
 import worker
 from tests.chaos import points
-from webapp.campaigns import audience, launching
+from webapp.campaigns import launching
 from webapp.delivery import breaker, connections, liveness, outcomes, reconcile
 
 # The same proportions as in the product, a few times faster.
@@ -30,7 +30,7 @@ HASTE: tuple[tuple[Any, str, Any], ...] = (
     (breaker, "OPEN_SECONDS", (0.3, 0.6, 1, 1, 1)),
     (connections, "IDLE_SECONDS", 3.0),
     (launching, "STALLED", timedelta(seconds=2)),
-    (audience, "BATCH", 50),
+    (launching, "BATCH", 50),
     (worker, "LONGEST_PAUSE", 1.0),
 )
 

@@ -5,18 +5,21 @@ row ids, so what the check promised is what the launch does. A suppression that 
 between takes a recipient out; nothing ever puts one in.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import functools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import SKIP_WORDS, SkipClass
 from webapp.core.db import db
 from webapp.core.words import _
-from webapp.recipients.models import Recipient, RecipientTable
+from webapp.recipients.models import BY_ADDRESS, Recipient, RecipientTable
+from webapp.suppressions.conditions import suppressed
 from webapp.suppressions.models import Reason
 from webapp.suppressions.service import suppressed_keys
 
@@ -70,16 +73,16 @@ def audience_of(campaign: Campaign, table: RecipientTable) -> Audience:
 
 
 def batches(
-    audience: Audience, after: int = 0, number: int = 0
+    audience: Audience, after: int = 0, number: int = 0, size: int = BATCH
 ) -> Iterator[list[Person]]:
-    """Yield the recipients, at most `BATCH` at a time, in the order of their ids.
+    """Yield the recipients, so many at a time, in the order of their ids.
 
     Parameters
     ----------
     after, number
         The id and the row number of the last recipient that is done already.
     """
-    while batch := _batch(audience, after, number):
+    while batch := _batch(audience, after, number, size):
         yield batch
         after, number = batch[-1].id, batch[-1].row
 
@@ -105,29 +108,59 @@ def display_name(values: Mapping[str, Any]) -> str:
     >>> display_name({"name": "Zoë"}), display_name({"email": "a@example.org"})
     ('Zoë', '')
     """
-    cells = {str(key).lower(): str(cell or "") for key, cell in values.items()}
-    for column in NAME_COLUMNS:
-        if cells.get(column):
-            return cells[column][:200]
-    first = next((cells[c] for c in FIRST_NAMES if cells.get(c)), "")
-    last = next((cells[c] for c in LAST_NAMES if cells.get(c)), "")
-    return f"{first} {last}".strip()[:200]
+    return _name_of(values, *_name_columns(tuple(values)))
 
 
-def _batch(audience: Audience, after: int, number: int, limit: int = 0) -> list[Person]:
+def _name_of(
+    values: Mapping[str, Any],
+    whole: Sequence[str],
+    first: Sequence[str],
+    last: Sequence[str],
+) -> str:
+    for column in whole:
+        if values[column]:
+            return str(values[column])[:200]
+    names = (
+        next((str(values[column]) for column in columns if values[column]), "")
+        for columns in (first, last)
+    )
+    return " ".join(names).strip()[:200]
+
+
+@functools.lru_cache(maxsize=64)
+def _name_columns(columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return which columns hold a name, a first and a last name, the best first."""
+    found = {column.lower(): column for column in columns}
+    return tuple(
+        tuple(found[name] for name in names if name in found)
+        for names in (NAME_COLUMNS, FIRST_NAMES, LAST_NAMES)
+    )
+
+
+def _batch(audience: Audience, after: int, number: int, limit: int) -> list[Person]:
+    earlier = aliased(Recipient)
+    again = sa.exists().where(
+        earlier.recipient_table_id == audience.table_id,
+        earlier.address_key == Recipient.address_key,
+        earlier.id < Recipient.id,
+    )
     query = sa.select(
         Recipient.id,
         Recipient.version,
         Recipient.address,
         Recipient.address_key,
         Recipient.row_values,
-        Recipient.problems,
+        sa.case((Recipient.has_problems, Recipient.problems)).label("problems"),
+        again.label("is_again"),
+        suppressed(Recipient.address_key, audience.table_id).label("is_suppressed"),
     ).where(Recipient.recipient_table_id == audience.table_id, Recipient.id > after)
     if audience.until is not None:
         query = query.where(Recipient.created_at <= audience.until)
-    rows = db.session.execute(query.order_by(Recipient.id).limit(limit or BATCH)).all()
-    keys = {row.address_key for row in rows if row.address_key}
-    first = _first_of(audience, keys)
+    rows = db.session.execute(query.order_by(Recipient.id).limit(limit)).all()
+    # The database says of which few addresses there is more to ask.
+    keys = {row.address_key for row in rows if row.address_key and row.is_again}
+    first = _first_of(audience, keys) if keys else {}
+    keys = {row.address_key for row in rows if row.address_key and row.is_suppressed}
     never = suppressed_keys(keys, audience.table_id)
     people = []
     for count, row in enumerate(rows, number + 1):
@@ -168,7 +201,7 @@ def _verdict(
 def _without_address(audience: Audience, row: Any) -> tuple[SkipClass, str]:
     if not str(row.row_values.get(audience.address_column) or "").strip():
         return _skip(SkipClass.NO_ADDRESS)
-    why = str(row.problems.get(audience.address_column) or "")
+    why = str((row.problems or {}).get(audience.address_column) or "")
     return SkipClass.BAD_ADDRESS, why or str(SKIP_WORDS[SkipClass.BAD_ADDRESS])
 
 
@@ -180,10 +213,14 @@ def _first_of(audience: Audience, keys: Collection[str]) -> dict[str, int]:
     """Return for each address the first row that has it and is not left out."""
     rows = db.session.execute(
         sa.select(Recipient.address_key, Recipient.id)
+        .with_hint(Recipient, BY_ADDRESS, "sqlite")
         .where(
             Recipient.recipient_table_id == audience.table_id,
             Recipient.address_key.in_(keys),
         )
-        .order_by(Recipient.id.desc())
     )
-    return {key: id_ for key, id_ in rows if id_ not in audience.left_out}
+    first: dict[str, int] = {}
+    for key, id_ in rows:
+        if id_ not in audience.left_out and id_ <= first.get(key, id_):
+            first[key] = id_
+    return first

@@ -14,7 +14,12 @@ import sqlalchemy as sa
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.ids import uuid7
-from webapp.recipients.models import DeletedRecipient, Recipient, RecipientKey
+from webapp.recipients.models import (
+    BY_ADDRESS,
+    DeletedRecipient,
+    Recipient,
+    RecipientKey,
+)
 from webapp.recipients.rows import Row
 
 AT_ONCE = 400  # values in one IN (…); SQLite takes at most 32 766
@@ -109,8 +114,13 @@ def rows_of_keys(
 def rows_of_addresses(table_id: int, keys: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Yield id and address key of the rows with one of these addresses."""
     for some in _pieces(keys):
-        found = sa.select(Recipient.id, Recipient.address_key).where(
-            Recipient.recipient_table_id == table_id, Recipient.address_key.in_(some)
+        found = (
+            sa.select(Recipient.id, Recipient.address_key)
+            .with_hint(Recipient, BY_ADDRESS, "sqlite")
+            .where(
+                Recipient.recipient_table_id == table_id,
+                Recipient.address_key.in_(some),
+            )
         )
         yield from ((row.id, row.address_key) for row in db.session.execute(found))
 
