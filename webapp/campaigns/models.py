@@ -45,7 +45,8 @@ class Campaign(Base):
     `left_out` holds the recipient ids that the operator left out at the check.
     `scheduled_at` is a wall time in `time_zone`, which is also that of the `windows`;
     `late_minutes` is how late it may still start by itself. `asks_since` says that it
-    does not: somebody has to decide.
+    does not: somebody has to decide. `again_since` says when a finished campaign was
+    made to send again.
     """
 
     __tablename__ = "campaign"
@@ -109,6 +110,7 @@ class Campaign(Base):
     launched_at: Mapped[datetime | None]
     prepared_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    again_since: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
 
     @property

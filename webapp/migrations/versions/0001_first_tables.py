@@ -1043,6 +1043,9 @@ def upgrade() -> None:
             "finished_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.Column(
+            "again_since", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
             "archived_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.ForeignKeyConstraint(
