@@ -94,13 +94,22 @@ def refuse(campaign_id: int) -> NoReturn:
     )
 
 
-def finish_if_done(campaign_id: int) -> bool:
-    """Finish a campaign of which no message is left to be sent; owns its commit."""
-    left = (
+def has_left(campaign_id: int) -> bool:
+    """Whether a message of a campaign is left to be sent."""
+    return bool(db.session.scalar(sa.select(_left(campaign_id))))
+
+
+def _left(campaign_id: int) -> Any:
+    return (
         sa.select(Message.id)
         .where(Message.campaign_id == campaign_id, Message.status.in_(UNFINISHED))
         .exists()
     )
+
+
+def finish_if_done(campaign_id: int) -> bool:
+    """Finish a campaign of which no message is left to be sent; owns its commit."""
+    left = _left(campaign_id)
     done = move(
         campaign_id,
         State.FINISHED,
