@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import config
 from webapp import cli
 from webapp.campaigns import api as campaigns_api
+from webapp.campaigns import deciding_routes as campaigns_deciding_routes
 from webapp.campaigns import eml_routes, single_api
 from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
@@ -65,6 +66,7 @@ PAGES: tuple[Blueprint, ...] = (
     sender_keys_routes.bp,
     campaigns_sending_routes.bp,
     campaigns_live_routes.bp,
+    campaigns_deciding_routes.bp,
     campaigns_single_routes.bp,
     eml_routes.bp,
     mailboxes_routes.bp,

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import (
     coming_back,
+    deciding,
     launching,
     leaving_out,
     live,
@@ -18,8 +19,10 @@ from webapp.campaigns import (
     steering,
     testing,
 )
+from webapp.campaigns.deciding import Decision
 from webapp.campaigns.forms import (
     CampaignForm,
+    DecisionForm,
     LaunchForm,
     ResolveForm,
     RetryForm,
@@ -237,7 +240,7 @@ def cancel(campaign_id: int) -> ResponseReturnValue:
 def retry_failed(campaign_id: int) -> ResponseReturnValue:
     """Send failed messages again, all or those of one class of reasons."""
     reason = forms.from_json(RetryForm).reason_class.data or ""
-    return {"messages": steering.retry_failed(campaign_id, reason)}
+    return {"messages": deciding.retry_failed(campaign_id, reason)}
 
 
 @bp.post("/campaigns/<int:campaign_id>/resolve-unknown")
@@ -246,9 +249,9 @@ def retry_failed(campaign_id: int) -> ResponseReturnValue:
 def resolve_unknown(campaign_id: int) -> ResponseReturnValue:
     """Decide for unknown messages: `went` or `send_again`; all unless ids are given."""
     form = forms.from_json(ResolveForm)
-    decision = steering.Decision(form.decision.data or "")
+    decision = Decision(form.decision.data or "")
     ids = form.message_ids.data or None
-    return {"messages": steering.resolve_unknown(campaign_id, decision, ids)}
+    return {"messages": deciding.resolve_unknown(campaign_id, decision, ids)}
 
 
 @bp.get("/campaigns/<int:campaign_id>/status")
@@ -287,6 +290,25 @@ def list_messages(campaign_id: int) -> ResponseReturnValue:
 @operation(answer=MESSAGE)
 def show_message(message_id: int) -> ResponseReturnValue:
     """Return a message with its addresses, attempts and events."""
+    return whole_message_json(messages.get(message_id))
+
+
+@bp.post("/messages/<int:message_id>/retry")
+@requires(Scope.SEND)
+@operation(answer=MESSAGE)
+def retry_message(message_id: int) -> ResponseReturnValue:
+    """Send one failed message again, of a campaign or a single one."""
+    deciding.retry_message(message_id)
+    return whole_message_json(messages.get(message_id))
+
+
+@bp.post("/messages/<int:message_id>/resolve")
+@requires(Scope.SEND)
+@operation(body=DecisionForm, answer=MESSAGE)
+def resolve_message(message_id: int) -> ResponseReturnValue:
+    """Decide for one unknown message: `went` or `send_again`."""
+    form = forms.from_json(DecisionForm)
+    deciding.resolve_message(message_id, Decision(form.decision.data or ""))
     return whole_message_json(messages.get(message_id))
 
 

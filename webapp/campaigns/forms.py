@@ -27,8 +27,8 @@ from wtforms.validators import (
 )
 from wtforms.widgets import TextInput
 
+from webapp.campaigns.deciding import Decision
 from webapp.campaigns.launching import DEFAULT_HOLD, LONGEST_HOLD
-from webapp.campaigns.steering import Decision
 from webapp.campaigns.timing_forms import TimingForm
 from webapp.composing.addresses import (
     AddressError,
@@ -238,12 +238,17 @@ class RetryForm(PostForm):
     reason_class = StringField(_l("Reason"), [Length(max=16)])
 
 
-class ResolveForm(PostForm):
-    """What becomes of unknown messages."""
+class DecisionForm(PostForm):
+    """What becomes of an unknown message."""
 
     decision = StringField(
         _l("Decision"), [InputRequired(), AnyOf([one.value for one in Decision])]
     )
+
+
+class ResolveForm(DecisionForm):
+    """What becomes of unknown messages; of all of them where none is named."""
+
     message_ids = FieldList(
         IntegerField(_l("Message"), [InputRequired()]), _l("Messages")
     )

@@ -73,6 +73,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         finished_by_age=_finished_by_age(campaign.id) if sending else {},
         started_at=None if campaign.state in NOT_BEGUN else campaign.prepared_at,
         finished_at=campaign.finished_at,
+        again_since=campaign.again_since,
         dry_run=campaign.is_dry_run,
         limits=_limits(campaign),
         closed=closed_words(campaign, at) if sending else "",
@@ -100,7 +101,10 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
             round(counts["sent"] * 100 / wanted, 2),
             round(counts["failed"] * 100 / wanted, 2),
         ),
-        failures=[{**one, "advice": _advice(one)} for one in status["failures"]],
+        failures=[
+            {**one, "advice": _advice(one), "retryable": one["class"] in RETRYABLE}
+            for one in status["failures"]
+        ],
         retryable=sum(
             one["count"] for one in status["failures"] if one["class"] in RETRYABLE
         ),

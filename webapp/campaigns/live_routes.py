@@ -26,12 +26,10 @@ from webapp.campaigns import (
     service,
     steering,
 )
-from webapp.campaigns.forms import ResolveForm
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.routes import bp as steps
 from webapp.campaigns.states import EDITABLE, OVER, WAITING, Status
 from webapp.campaigns.timeline import timeline
-from webapp.core import forms
 from webapp.core.http import DEFAULT_LIMIT, Page, page_of
 from webapp.core.presentation import toast
 from webapp.core.words import _
@@ -161,29 +159,6 @@ def cancel(campaign_id: int) -> ResponseReturnValue:
     """Cancel what has not left."""
     count = steering.cancel(campaign_id)
     toast(_("Cancelled. %(n)s messages will not be sent.", n=count))
-    return _back(campaign_id)
-
-
-@steps.post("/campaigns/<int:campaign_id>/retry-failed")
-@requires(Scope.SEND)
-def retry_failed(campaign_id: int) -> ResponseReturnValue:
-    """Send failed messages again."""
-    reason = request.form.get("reason_class", "")
-    count = steering.retry_failed(campaign_id, reason)
-    toast(_("%(n)s messages are sent again.", n=count))
-    return _back(campaign_id)
-
-
-@steps.post("/campaigns/<int:campaign_id>/resolve-unknown")
-@requires(Scope.SEND)
-def resolve_unknown(campaign_id: int) -> ResponseReturnValue:
-    """Decide for unknown messages: one, or all of them."""
-    form = forms.from_page(ResolveForm)
-    form.check()
-    ids = [int(one or 0) for one in form.message_ids.data] or None
-    decision = steering.Decision(form.decision.data or "")
-    count = steering.resolve_unknown(campaign_id, decision, ids)
-    toast(_("Decided for %(n)s messages.", n=count))
     return _back(campaign_id)
 
 

@@ -49,6 +49,8 @@ class Counted:
         How many messages were sent or failed so many whole seconds ago.
     closed
         Why nothing leaves just now although it is sending: the send window, in words.
+    again_since
+        When it was made to send again after it had finished.
     starts_at
         The time of a campaign that is scheduled.
     """
@@ -64,6 +66,7 @@ class Counted:
     finished_by_age: Mapping[int, int] = field(default_factory=dict)
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    again_since: datetime | None = None
     dry_run: bool = False
     limits: Sequence[Limit] = ()
     answers: Mapping[str, int] = field(default_factory=dict)
@@ -149,11 +152,14 @@ def _starts_in(counted: Counted) -> str:
 
 
 def elapsed(counted: Counted) -> float:
-    """Return for how many seconds the campaign has been sending."""
+    """Return for how many seconds the campaign has been sending, or sends again."""
     if counted.started_at is None:
         return 0.0
+    begun = counted.started_at
+    if counted.state is State.SENDING and counted.again_since is not None:
+        begun = max(begun, counted.again_since)
     end = counted.finished_at or counted.at
-    return max(0.0, (end - counted.started_at).total_seconds())
+    return max(0.0, (end - begun).total_seconds())
 
 
 def in_words(seconds: int) -> str:
