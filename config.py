@@ -20,6 +20,8 @@ KEY_MODE = 0o600
 DIR_MODE = 0o700
 CONNECT_SECONDS = 10
 DEFAULT_PORT = 8000
+DNS_PORT = 53
+LAST_PORT = 65535
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"({LABEL}\.)*(?![0-9]+$|0[xX]){LABEL}")
 
@@ -49,6 +51,8 @@ class Settings:
         although they are private.
     trusted_proxies
         Number of reverse proxies in front of the web server.
+    dns_server
+        Who is asked about SPF, DKIM and DMARC; empty for this machine's resolvers.
     soft_bounces
         So many messages that bounced softly within 30 days suppress an address.
     """
@@ -67,6 +71,7 @@ class Settings:
     trusted_proxies: int = 0
     soft_bounces: int = 5
     log_format: str = "text"
+    dns_server: str = ""
 
     @property
     def is_sqlite(self) -> bool:
@@ -101,6 +106,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=_whole(environ, "TRUSTED_PROXIES", 0, 0, 10),
         soft_bounces=_whole(environ, "SOFT_BOUNCES", 5, 0, 1000),
         log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
+        dns_server=_dns_server(environ),
     )
 
 
@@ -226,6 +232,24 @@ def _base_url(environ: Mapping[str, str], host: str, port: int) -> str:
             f"https://post.example.org, not {url!r}."
         )
     return url.rstrip("/")
+
+
+def _dns_server(environ: Mapping[str, str]) -> str:
+    text = environ.get("DNS_SERVER") or ""
+    form = r"(?:\[(.+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9A-Fa-f:]+)"
+    found = re.fullmatch(form, text)
+    try:
+        if found:
+            ipaddress.ip_address(found[1] or found[2] or found[4])
+        is_good = found is not None and 0 < int(found[3] or DNS_PORT) <= LAST_PORT
+    except ValueError:
+        is_good = False
+    if text and not is_good:
+        raise SettingsError(
+            "DNS_SERVER must be the address of a resolver, such as 192.0.2.53, "
+            f"192.0.2.53:5353 or [2001:db8::53]:53, not {text!r}."
+        )
+    return text
 
 
 def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:

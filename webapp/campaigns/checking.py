@@ -24,6 +24,7 @@ from webapp.campaigns.letters import (
 )
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import SkipClass
+from webapp.campaigns.sender_findings import of_sender
 from webapp.campaigns.states import State
 from webapp.composing.addresses import AddressError
 from webapp.composing.letter import ComposeError
@@ -61,6 +62,7 @@ class Tally:
     subject: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
+    sender_findings: list[dict[str, Any]] = field(default_factory=list)
 
     def gets_it(self, person: Person, rendered: Rendered) -> None:
         """Count a recipient who gets the message."""
@@ -177,6 +179,9 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
         assert table is not None
         stationery, audience = stationery_of(campaign), audience_of(campaign, table)
         judge = _judge_of(campaign)
+        if campaign.sender is not None:
+            reply_to = campaign.reply_to or campaign.sender.reply_to
+            tally.sender_findings = of_sender(campaign.sender, reply_to)
         db.session.rollback()
     people = batches(audience)
     with RenderPool() as pool:

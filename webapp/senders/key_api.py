@@ -9,9 +9,9 @@ from webapp.core import forms
 from webapp.core.openapi import operation, schema_list, schema_object
 from webapp.operators.access import Scope, requires
 from webapp.operators.idempotency import idempotent
-from webapp.senders import keys, service
+from webapp.senders import asking_dns, keys, service
 from webapp.senders.key_forms import KeyForm
-from webapp.senders.models import DkimKey
+from webapp.senders.models import DkimKey, Sender
 
 bp = Blueprint("sender_keys_api", __name__, url_prefix="/api/v1")
 
@@ -26,6 +26,14 @@ KEY = schema_object(
     created_at="string",
     activated_at="string?",
     retired_at="string?",
+)
+DNS = schema_object(
+    domain="string",
+    asked_at="string?",
+    findings={
+        "type": "array",
+        "items": schema_object(code="string", severity="string", words="string"),
+    },
 )
 
 
@@ -80,6 +88,34 @@ def delete(sender_id: int, key_id: int) -> ResponseReturnValue:
     """Delete a key that does not sign."""
     keys.delete(sender_id, key_id)
     return "", 204
+
+
+@bp.get("/senders/<int:sender_id>/dns")
+@requires(Scope.READ)
+@operation(answer=DNS)
+def show_dns(sender_id: int) -> ResponseReturnValue:
+    """Show what DNS said about the From domain when it was asked last."""
+    return jsonify(_dns(service.get(sender_id)))
+
+
+@bp.post("/senders/<int:sender_id>/dns")
+@requires(Scope.MANAGE)
+@operation(answer=DNS)
+def ask_dns(sender_id: int) -> ResponseReturnValue:
+    """Ask DNS now about DKIM, SPF, DMARC and alignment of the From domain."""
+    return jsonify(_dns(asking_dns.ask(sender_id)))
+
+
+def _dns(sender: Sender) -> dict[str, Any]:
+    at = sender.dns_asked_at
+    return {
+        "domain": keys.domain_of(sender),
+        "asked_at": at.isoformat(timespec="seconds") if at else None,
+        "findings": [
+            {name: one[name] for name in ("code", "severity", "words")}
+            for one in asking_dns.findings_of(sender)
+        ],
+    }
 
 
 def shown(key: DkimKey) -> dict[str, Any]:

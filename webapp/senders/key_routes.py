@@ -8,7 +8,7 @@ from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.words import _
 from webapp.operators.access import Scope, requires
-from webapp.senders import keys, service
+from webapp.senders import asking_dns, keys, service
 from webapp.senders.key_forms import KeyForm
 from webapp.senders.signing import unopened
 
@@ -75,6 +75,14 @@ def delete(sender_id: int, key_id: int) -> ResponseReturnValue:
     return _back(sender_id)
 
 
+@bp.post("/senders/<int:sender_id>/dns")
+@requires(Scope.MANAGE)
+def ask_dns(sender_id: int) -> ResponseReturnValue:
+    """Ask DNS about the From domain, within seconds, and show what it said."""
+    asking_dns.ask(sender_id)
+    return redirect(url_for("sender_keys.index", sender_id=sender_id) + "#dns", 303)
+
+
 def _page(sender_id: int, form: KeyForm) -> str:
     sender = service.get(sender_id)
     found = keys.keys_of(sender)
@@ -85,6 +93,7 @@ def _page(sender_id: int, form: KeyForm) -> str:
         keys=found,
         closed={key.id for key in unopened(found)},
         pieces=record_pieces,
+        findings=asking_dns.findings_of(sender),
         form=form,
     )
 

@@ -123,6 +123,8 @@ def update(sender_id: int, values: Mapping[str, Any]) -> Sender:
     ]
     if limiting.set_stand_ins(sender, values.get("fallback_ids")):
         changed.append("fallback_ids")
+    if _ASKED_ABOUT.intersection(changed):
+        sender.dns_asked_at, sender.dns_findings = None, []
     audit.record("sender.changed", "sender", sender.id, sender.name, changed=changed)
     db.session.commit()
     return sender
@@ -192,6 +194,8 @@ _FORM_FIELDS = (
     *("name", "kind", "from_name", "from_address", "reply_to", "bounce_address"),
     *("host", "port", "security", "ca_pem", "login", "version"),
 )
+# What DNS was asked about: another one, and what it said counts no more.
+_ASKED_ABOUT = frozenset({"from_address", "bounce_address", "host", "kind"})
 _AUDITED = {
     *_FORM_FIELDS,
     *limiting.PLAIN_FIELDS,
