@@ -46,13 +46,14 @@ class Parts:
     """What runs; stopped from left to right."""
 
     workers: list[Child]
+    watchers: list[Child]
     web: list[Child]
     practice: list[Child]
     redis: list[Child]
 
     def in_order(self) -> list[list[Child]]:
         """Return the groups in the order in which they stop."""
-        return [self.workers, self.web, self.practice, self.redis]
+        return [self.workers, self.watchers, self.web, self.practice, self.redis]
 
     def everything(self) -> list[Child]:
         """Return all children, those first that the others need."""
@@ -177,6 +178,13 @@ def parts(settings: config.Settings, web: socket.socket) -> Parts:
         workers=[
             Child(f"worker {number}", [python, "worker.py"], patience=60.0)
             for number in range(1, settings.send_workers + 1)
+        ],
+        watchers=[
+            Child(
+                "watcher",
+                [python, "-m", "flask", "--app", "webapp", "mailbox", "watch"],
+                patience=10.0,
+            )
         ],
         web=[
             Child(

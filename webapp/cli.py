@@ -6,7 +6,9 @@ a status as JSON) is all there is on standard output.
 """
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import LARGEST_ID
+from webapp.mailboxes import watching
 from webapp.operators import service, tokens
 from webapp.operators.models import Operator, Role
 from webapp.practice import kit
@@ -73,11 +76,13 @@ operator_group = Group("operator", help="Operators: the people who sign in.")
 token_group = Group("token", help="Tokens of the API.")
 campaign_group = Group("campaign", help="Campaigns.")
 database_group = Group("db", help="The database.")
+mailbox_group = Group("mailbox", help="Mailboxes.")
 practice_group = Group("practice", help="The example, and the practice servers.")
 GROUPS = (
     operator_group,
     token_group,
     campaign_group,
+    mailbox_group,
     practice_group,
     database_group,
 )
@@ -223,6 +228,16 @@ def campaign_status(campaign_id: int, as_json: bool) -> None:
     for status, number in found["counts"].items():
         if number:
             click.echo(f"{number:>8} {status}")
+
+
+@mailbox_group.command("watch")
+def watch_mailboxes() -> None:
+    """Listen to all mailboxes, so that new mail is on the pages at once."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signum, _frame: stopping.set())
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way to hand the app to a thread
+    watching.run(app, stopping)
 
 
 @practice_group.command("kit")

@@ -1,8 +1,14 @@
 // Keys of the triage page; everything they do is a form or a link that is there anyway.
 
-const form = document.querySelector("#bulk");
-const rows = [...document.querySelectorAll(".mails > li")];
-const counter = document.querySelector("[data-selected]");
+const panes = document.querySelector("[data-pulse]");
+let form, rows, counter;
+
+function find() {
+  form = document.querySelector("#bulk");
+  rows = [...document.querySelectorAll(".mails > li")];
+  counter = document.querySelector("[data-selected]");
+  form?.addEventListener("change", count);
+}
 
 function linkOf(row) {
   return row.querySelector("a");
@@ -82,5 +88,49 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-form?.addEventListener("change", count);
+// New mail and changed flags: asked for every two seconds while the page is seen. What
+// was chosen, and where the focus is, stays.
+
+let known = panes?.dataset.pulse;
+
+function replaceList(fresh) {
+  const chosen = selected().map((row) => row.querySelector("input").value);
+  const active = document.activeElement;
+  const focused = active.closest(".mails") && (active.value ?? active.getAttribute("href"));
+  const both = document.querySelector(".mails") && fresh.querySelector(".mails");
+  for (const name of [both ? ".mails" : "#list", ".pane-folders"]) {
+    const old = document.querySelector(name);
+    const next = fresh.querySelector(name);
+    if (!old || !next || (old.contains(active) && !focused)) continue;
+    old.replaceWith(next);
+  }
+  find();
+  for (const row of rows) {
+    const box = row.querySelector("input");
+    if (box) box.checked = chosen.includes(box.value);
+    for (const one of [box, linkOf(row)]) {
+      if (focused && (one?.value ?? one?.getAttribute("href")) === focused) one.focus();
+    }
+  }
+  count();
+}
+
+async function beat() {
+  if (document.hidden || document.querySelector("#list details[open]")) return;
+  try {
+    const answer = await fetch(panes.dataset.pulseUrl);
+    if (!answer.ok) return;
+    const { pulse } = await answer.json();
+    if (String(pulse) === known) return;
+    const page = await fetch(location.href);
+    if (!page.ok) return;
+    replaceList(new DOMParser().parseFromString(await page.text(), "text/html"));
+    known = String(pulse);
+  } catch {
+    // The network is away; the next beat tries again.
+  }
+}
+
+find();
 count();
+if (panes) setInterval(beat, 2000);

@@ -60,6 +60,7 @@ def test_it_starts_from_an_empty_directory_and_stops_with_one_ctrl_c(
         "practice.server",
         "gunicorn",
         "worker.py",
+        "flask",
     }
     assert desk.stop(signal.SIGINT) == 0
     assert [child for child in family if child.is_running()] == []

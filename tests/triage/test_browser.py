@@ -1,6 +1,7 @@
 """Triage in a real browser: keys, panes, both themes, and no complaint anywhere."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,10 +10,11 @@ from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
 
 from tests.conftest import PASSWORD
-from tests.mailboxes.samples import fill, flags_of
+from tests.mailboxes.samples import fill, flags_of, mail, put
 from tests.support.browser import Theme, Window, chromium, window
 from tests.support.dovecot import Dovecot
 from webapp.core.db import db
+from webapp.mailboxes import watching
 from webapp.mailboxes.models import Mailbox
 from webapp.operators.models import Operator
 
@@ -127,3 +129,27 @@ def test_a_key_in_the_search_box_is_a_letter(
         seen.page.keyboard.type("jxsiu")
         assert box.input_value() == "jxsiu"
     assert flags_of(dovecot, login) == before
+
+
+def test_new_mail_appears_by_itself_and_the_choice_stays(
+    browser: Browser, origin: str, app: Flask, dovecot: Dovecot, login: str
+) -> None:
+    stopping = threading.Event()
+    watcher = threading.Thread(target=watching.run, args=(app, stopping))
+    watcher.start()
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.locator(".mails input").nth(1).check()
+        chosen = page.locator(".mails input").nth(1).get_attribute("value")
+        until = time.monotonic() + 10
+        with app.app_context():
+            while not watching.pulse() and time.monotonic() < until:
+                time.sleep(0.1)
+        put(dovecot, login, mail("Zoë <z@example.com>", "Just in", "Hello", 99))
+        page.locator(".mails .what", has_text="Just in").wait_for(timeout=8000)
+        assert page.locator(f".mails input[value='{chosen}']").is_checked()
+        assert page.locator("[data-selected]").inner_text() == "1"
+        is_well(seen)
+    stopping.set()
+    watcher.join()

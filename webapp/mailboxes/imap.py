@@ -19,6 +19,7 @@ from webapp.mailboxes.imap_answers import (
     parse_copyuid,
     parse_list,
     parse_status,
+    uids_of,
 )
 from webapp.mailboxes.imap_errors import FolderGone, ServerRefused
 from webapp.mailboxes.imap_wire import Fetched, Line, quoted, read_fetch
@@ -39,6 +40,7 @@ class Selected:
     uidnext: int | None
     readonly: bool
     keywords_allowed: bool
+    highestmodseq: int | None = None
 
 
 class Connection:
@@ -48,6 +50,7 @@ class Connection:
         self.line = line
         self.capabilities: frozenset[str] = frozenset()
         self.selected: Selected | None = None
+        self._has_qresync = False
 
     @property
     def broken(self) -> bool:
@@ -101,8 +104,16 @@ class Connection:
         answers = self._ask(b"STATUS", [quoted(raw), STATUS_ITEMS], "STATUS")
         return next(iter(parse_status(answers).values()), Counts())
 
-    def select(self, raw: bytes, *, readonly: bool = True) -> Selected:
+    def select(
+        self, raw: bytes, *, readonly: bool = True, since: bytes = b""
+    ) -> Selected:
         """Open a folder; read-only (EXAMINE) unless flags shall change.
+
+        Parameters
+        ----------
+        since
+            The parameter that asks for changes too, such as ``(QRESYNC (1 9 1:5))``;
+            `changes` then returns them.
 
         Raises
         ------
@@ -115,7 +126,7 @@ class Connection:
         imap.is_readonly = readonly
         try:
             verb = b"EXAMINE" if readonly else b"SELECT"
-            self.line.command(verb, [quoted(raw)])
+            self.line.command(verb, [quoted(raw), since] if since else [quoted(raw)])
         except ServerRefused as error:
             imap.state = "AUTH"
             if error.code in STILL_THERE:
@@ -130,9 +141,30 @@ class Connection:
             uidnext=self._number("UIDNEXT"),
             readonly=is_readonly,
             keywords_allowed=b"\\*" in b" ".join(self._texts("PERMANENTFLAGS")),
+            highestmodseq=self._number("HIGHESTMODSEQ"),
         )
         imap.is_readonly = readonly or is_readonly
         return self.selected
+
+    def enable_qresync(self) -> bool:
+        """Have the server tell changes when a folder is opened (RFC 7162 3.2.3).
+
+        It is asked once, before a folder is opened.
+        """
+        if not (self.has("QRESYNC") and self.has("ENABLE")):
+            return False
+        if not self._has_qresync:
+            self.line.command(b"ENABLE", [b"QRESYNC"])
+            self._has_qresync = True
+        return True
+
+    def changes(self) -> tuple[Fetched, list[int]]:
+        """Return what opening a folder told: flags by UID, and UIDs that are gone."""
+        gone: list[int] = []
+        for answer in self.line.take("VANISHED"):
+            if isinstance(answer, bytes):
+                gone += uids_of(answer.split()[-1])
+        return read_fetch(self.line.take("FETCH")), gone
 
     def _texts(self, name: str) -> list[bytes]:
         found = self.line.imap.untagged_responses.get(name, [])

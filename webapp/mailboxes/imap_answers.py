@@ -241,7 +241,7 @@ def parse_copyuid(answers: Iterable[Answer | None]) -> Placed | None:
     for answer in reversed(list(answers)):
         words = answer.split() if isinstance(answer, bytes) else []
         if len(words) == len(("uidvalidity", "old", "new")) and words[0].isdigit():
-            old, new = _uids_of(words[1]), _uids_of(words[2])
+            old, new = uids_of(words[1]), uids_of(words[2])
             if old and len(old) == len(new):
                 return Placed(int(words[0]), dict(zip(old, new, strict=True)))
     return None
@@ -262,8 +262,12 @@ def parse_appenduid(answers: Iterable[Answer | None]) -> tuple[int, int] | None:
     return None
 
 
-def _uids_of(uids: bytes) -> list[int]:
-    """Expand a UID set in its own order, as COPYUID pairs them; nothing if too long."""
+def uids_of(uids: bytes) -> list[int]:
+    """Expand a UID set in its own order; nothing if it is none, or too long.
+
+    >>> uids_of(b"304,319:320")
+    [304, 319, 320]
+    """
     found: list[int] = []
     for piece in uids.split(b","):
         match = re.fullmatch(rb"(\d{1,10})(?::(\d{1,10}))?", piece)

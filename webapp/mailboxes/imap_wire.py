@@ -10,8 +10,10 @@ import contextlib
 import imaplib
 import logging
 import re
+import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +33,9 @@ COMMAND_SECONDS = 20.0
 #: A mail of 25 MB has to go up; the line may be thin.
 APPEND_SECONDS = 120.0
 GOODBYE_SECONDS = 2.0
+#: What tells of a change in the opened folder; several come together.
+NEWS = {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"}
+SETTLE_SECONDS = 0.1
 #: Octets that one command may bring; a mail has 25 MB at most.
 ANSWER_CAP = 64 * 1024 * 1024
 
@@ -81,6 +86,60 @@ class _Wire(imaplib.IMAP4):
             raise self.abort("the answer is too large")
 
 
+class _Reader:
+    """Reads a socket as imaplib asks, and can wait for a line without taking it.
+
+    The usual buffered file cannot: who waits for its socket does not see what lies in
+    the buffer already, and after a time-out it refuses to read for ever.
+    """
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self._buffer = bytearray()
+        self._is_over = False
+
+    def waits(self, seconds: float) -> bool:
+        """Say whether a line, or the end, is there within that time."""
+        until = time.monotonic() + seconds
+        while b"\n" not in self._buffer and not self._is_over:
+            pending = getattr(self._socket, "pending", None)  # of TLS
+            left = max(0.0, until - time.monotonic())
+            if not (pending and pending()):
+                readable, _, _ = select.select([self._socket], [], [], left)
+                if not readable:
+                    return False
+            self._more()
+        return True
+
+    def read(self, size: int) -> bytes:
+        """Return so many octets, fewer at the end."""
+        while len(self._buffer) < size and not self._is_over:
+            self._more()
+        return self._take(size)
+
+    def readline(self, limit: int) -> bytes:
+        """Return a line with its end, at most so many octets of it."""
+        while b"\n" not in self._buffer and len(self._buffer) < limit:
+            if self._is_over:
+                break
+            self._more()
+        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
+        return self._take(min(end, limit))
+
+    def close(self) -> None:
+        """Leave the socket to its owner."""
+
+    def _more(self) -> None:
+        octets = self._socket.recv(65536)
+        self._is_over = not octets
+        self._buffer += octets
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+
 class _Client(IMAPClient):  # type: ignore[misc]  # the library has no types
     """The library's client over our own socket."""
 
@@ -108,6 +167,7 @@ class Line:
             raise Unreachable(f"{host} does not speak IMAP on this port.") from error
         self.imap: _Wire = self.client._imap
         self.broken = False
+        self._idle_tag = b""
 
     def command(self, name: bytes, args: list[bytes], *, uid: bool = False) -> bytes:
         """Send a command and return the text of its OK.
@@ -200,6 +260,56 @@ class Line:
         self.broken = True
         with contextlib.suppress(OSError):
             self.imap.sock.shutdown(socket.SHUT_RDWR)
+
+    def idle(self) -> None:
+        """Begin to listen (RFC 2177); `heard` then waits, and `rest` ends it."""
+        for name in NEWS:
+            self.take(name)
+        with self.guarded():
+            if not isinstance(self.imap.file, _Reader):
+                self.imap.file = _Reader(self.imap.sock)  # type: ignore[assignment]  # reads as a file does
+            self._idle_tag = self.imap._command("IDLE")
+            while self.imap._get_response() is not None:
+                if self.imap.tagged_commands.get(self._idle_tag):
+                    raise self.imap.error("IDLE was refused")
+
+    def heard(self, seconds: float) -> set[str]:
+        """Wait while listening; return what kinds of news came, none if time is over.
+
+        Raises
+        ------
+        Unreachable
+            If the server says goodbye or the connection ends.
+        """
+        reader = self.imap.file
+        assert isinstance(reader, _Reader), "idle() comes first"
+        try:
+            while not self._news() and reader.waits(seconds):
+                with self.guarded():
+                    self.imap._get_response()
+                    if "BYE" in self.imap.untagged_responses:
+                        raise self.imap.abort("the server says goodbye")
+                    if self.imap.tagged_commands.get(self._idle_tag):
+                        raise self.imap.abort("the server ended IDLE")
+                while reader.waits(SETTLE_SECONDS) and not self.broken:
+                    with self.guarded():
+                        self.imap._get_response()
+        except (OSError, ValueError) as error:
+            self.broken = True
+            raise Unreachable("The connection to the mail server was lost.") from error
+        news = self._news()
+        for name in news:
+            self.take(name)
+        return news
+
+    def rest(self) -> None:
+        """Stop listening; other commands can follow."""
+        with self.guarded():
+            self.imap.send(b"DONE\r\n")
+            self.imap._command_complete("IDLE", self._idle_tag)
+
+    def _news(self) -> set[str]:
+        return NEWS & set(self.imap.untagged_responses)
 
     def take(self, name: str) -> list[Answer | None]:
         """Return and forget the untagged answers of that name."""

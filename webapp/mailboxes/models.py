@@ -94,8 +94,9 @@ class Mailbox(Base):
 class Folder(Base):
     """One IMAP mailbox of an account. `raw_name` (base64 of the octets) is its key.
 
-    Mails up to `synced_uid` of the numbering `synced_validity` were read; those up to
-    `baseline_uid` were there when we met this numbering.
+    `changes` counts what the watcher has noticed: a page that knows a smaller number is
+    out of date. Mails up to `synced_uid` of the numbering `synced_validity` were read;
+    those up to `baseline_uid` were there when we met this numbering.
     """
 
     __tablename__ = "folder"
@@ -122,6 +123,8 @@ class Folder(Base):
     synced_uid: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     baseline_uid: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     gone_at: Mapped[datetime | None]
+    changes: Mapped[int] = mapped_column(default=0)
+    changed_at: Mapped[datetime | None]
 
 
 class Mail(Base):

@@ -7,14 +7,14 @@ that it concerns, and the rest of the page still works.
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.core import downloads
 from webapp.core.errors import DomainError, Invalid
 from webapp.core.http import decode_cursor, encode_cursor
 from webapp.core.words import _
-from webapp.mailboxes import answers, browsing, folders, mails
+from webapp.mailboxes import answers, browsing, folders, mails, watching
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.imap_errors import ImapError
 from webapp.mailboxes.in_words import in_words
@@ -68,6 +68,13 @@ def index() -> ResponseReturnValue:
     else:
         panes.found, panes.troubles = shown.found, shown.troubles
     return _page(panes)
+
+
+@bp.get("/triage/pulse.json")
+@requires(Scope.READ)
+def pulse() -> ResponseReturnValue:
+    """Return a number that is another one when something happened in an inbox."""
+    return jsonify(pulse=watching.pulse())
 
 
 @bp.get("/triage/<int:mailbox_id>")
@@ -221,6 +228,7 @@ def _page(panes: Panes) -> str:
         keep=_kept(panes),
         here=request.full_path.rstrip("?"),
         counts={"unread": unread},
+        pulse=watching.pulse(),
     )
 
 

@@ -626,6 +626,10 @@ def upgrade() -> None:
         sa.Column("synced_uid", sa.BigInteger(), nullable=False),
         sa.Column("baseline_uid", sa.BigInteger(), nullable=False),
         sa.Column("gone_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("changes", sa.Integer(), nullable=False),
+        sa.Column(
+            "changed_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.ForeignKeyConstraint(
             ["mailbox_id"],
             ["mailbox.id"],

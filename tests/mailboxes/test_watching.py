@@ -1,0 +1,182 @@
+"""Listening: real servers, and one that breaks off as no real one does on demand."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from tests.mailboxes.conftest import access_to
+from tests.mailboxes.samples import mail
+from tests.support.dovecot import Dovecot
+from tests.support.fake_imap import FakeImap, fake_imap
+from webapp.core.clock import now
+from webapp.core.db import db
+from webapp.mailboxes import folders, watching
+from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
+from webapp.mailboxes.imap_signin import connect
+from webapp.mailboxes.models import Mailbox, MailboxState
+
+EXISTS = "* 1 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n"
+
+
+@pytest.fixture
+def watcher(app: Flask) -> Iterator[None]:
+    """The watcher, until the test ends."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=watching.run, args=(app, stopping), daemon=True)
+    thread.start()
+    yield
+    stopping.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def until(check: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        db.session.rollback()
+        time.sleep(0.05)
+
+
+def put(server: Dovecot, login: str) -> None:
+    client = server.client(login)
+    octets = mail("Ada <ada@example.com>", "New", "Body", 1).as_bytes()
+    client.append("INBOX", "", "", octets)
+    client.logout()
+
+
+@pytest.mark.usefixtures("watcher")
+def test_new_mail_and_flags_of_others_are_noticed_within_two_seconds(
+    mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> None:
+    folders.fresh(mailbox)
+    mailbox_id = mailbox.id
+    db.session.commit()
+    watching.note(mailbox_id, folders.known(mailbox_id)[0].id)
+    before = watching.pulse()
+    time.sleep(1.5)  # by now it listens
+    before = watching.pulse()
+    put(dovecot, login)
+    until(lambda: watching.pulse() > before, 2.0)
+    seen = watching.pulse()
+    client = dovecot.client(login)
+    client.select("INBOX")
+    client.uid("STORE", "1", "+FLAGS", "(\\Flagged)")
+    until(lambda: watching.pulse() > seen, 2.0)
+    client.logout()
+    assert db.session.get_one(Mailbox, mailbox_id).next_sync_at <= now()
+
+
+def test_what_came_while_nobody_listened(
+    mailbox: Mailbox,
+    dovecot: Dovecot,
+    login: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    folders.fresh(mailbox)
+    db.session.commit()
+    put(dovecot, login)
+    request.getfixturevalue("watcher")
+    until(lambda: watching.pulse() > 0)
+
+
+@pytest.mark.usefixtures("watcher")
+def test_a_wrong_password_is_tried_once(
+    mailbox: Mailbox,
+) -> None:
+    mailbox.login = "no@such@login"
+    mailbox.password_sealed = ""
+    mailbox.version += 1
+    mailbox_id = mailbox.id
+    db.session.commit()
+    until(
+        lambda: (
+            db.session.get_one(Mailbox, mailbox_id).state
+            is MailboxState.NEEDS_ATTENTION
+        )
+    )
+
+
+@contextmanager
+def listening(script: str) -> Iterator[tuple[Connection, FakeImap]]:
+    """Lend a connection that listens to a scripted server."""
+    with fake_imap({"EXAMINE": EXISTS, "IDLE": script}) as server:
+        line = connect(access_to(server.port))
+        line.select(b"INBOX")
+        line.line.idle()
+        yield line, server
+        line.line.broken = True
+        line.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("+ idling\r\n* 2 EXISTS\r\n TAG ", {"EXISTS"}),
+        ("* 2 EXISTS\r\n+ idling\r\n TAG ", {"EXISTS"}),
+        (
+            "+ idling\r\n* 1 EXPUNGE\r\n* 2 FETCH (FLAGS ())\r\n TAG ",
+            {"EXPUNGE", "FETCH"},
+        ),
+    ],
+)
+def test_news_in_the_same_packet_is_heard(script: str, expected: set[str]) -> None:
+    with listening(script) as (line, _server):
+        assert line.line.heard(1.0) == expected
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "+ idling\r\n* BYE too long\r\n TAG ",
+        "+ idling\r\n* 2 EXIS",
+        "+ idling\r\nTAG OK done\r\n",
+        "+ idling\r\nnonsense\r\n TAG ",
+    ],
+)
+def test_an_end_while_listening_is_an_error_and_no_endless_loop(script: str) -> None:
+    with listening(script) as (line, server):
+        cut = threading.Timer(0.3, server.lines[0].shutdown, [socket.SHUT_RDWR])
+        cut.start()
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            _listen(line)
+        assert time.monotonic() - started < 30
+        assert line.broken
+        cut.join()
+
+
+def _listen(line: Connection) -> None:
+    for _time in range(50):
+        line.line.heard(1.0)
+
+
+def test_a_server_that_refuses_to_idle() -> None:
+    script = "TAG NO not now\r\n"
+    with fake_imap({"EXAMINE": EXISTS, "IDLE": script}) as server:
+        line = connect(access_to(server.port))
+        line.select(b"INBOX")
+        with pytest.raises(ServerRefused):
+            line.line.idle()
+        line.close()
+
+
+def test_resting_lets_other_commands_follow(
+    dovecot: Dovecot, login: str, open_line: Callable[..., Connection]
+) -> None:
+    line = open_line(dovecot, login)
+    line.select(b"INBOX")
+    line.line.idle()
+    put(dovecot, login)
+    assert "EXISTS" in line.line.heard(5.0)
+    assert line.line.heard(0.2) <= {"EXISTS", "FETCH"}
+    line.line.rest()
+    assert line.select(b"INBOX").exists == 1
+    line.line.idle()
+    line.line.rest()
