@@ -9,9 +9,9 @@ Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its
 alone is killed, goes on sending unseen. Sending has the main thread; chores (imports,
 checks, launches), which may take minutes, have one of their own, so that a campaign
 goes on and a single message leaves at once also where this is the only worker. Beside
-them three threads run: one says every 5 s that this process lives, one reconciles, and
-one reads the mailboxes, so that a slow mail server holds up no sending. These do
-without Redis.
+them four threads run: one says every 5 s that this process lives, one reconciles, one
+reads the mailboxes, so that a slow mail server holds up no sending, and one sends what
+is due while Redis is gone or frozen. These do without Redis.
 """
 
 import logging
@@ -41,9 +41,9 @@ from webapp.core import queue, schema
 from webapp.core.db import db
 from webapp.core.errors import Unavailable
 from webapp.core.queue import Lane, NamedJob, NamedQueue
+from webapp.delivery import jobs as delivery_jobs
 from webapp.delivery import liveness, reconcile
 from webapp.delivery.engine import Engine
-from webapp.delivery.jobs import EXTENSION
 from webapp.triage import receiving
 
 log = logging.getLogger("worker")
@@ -62,6 +62,7 @@ CHORES = (Lane.CHORES,)
 SWITCH_SECONDS = 0.0005
 SAY_SECONDS = 60.0
 MAIL_SECONDS = 0.5
+ALONE_SECONDS = 2.0
 # Redis is gone, or is another one by now and knows nothing of the job.
 QUEUE_ERRORS = (redis.RedisError, InvalidJobOperation, NoSuchJobError)
 
@@ -131,6 +132,11 @@ class JobWorker(SimpleWorker):
         """Look up once a second, to see whether we are to end."""
         return 1
 
+    @property
+    def connection_timeout(self) -> int:
+        """Take a Redis that is silent for longer than that for frozen."""
+        return 3
+
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Say that we live, and end here when we are to end: between two jobs.
 
@@ -168,7 +174,7 @@ class JobWorker(SimpleWorker):
 
 
 class Process:
-    """The worker process: its three threads, and the loop that takes jobs."""
+    """The worker process: its four threads, and the loop that takes jobs."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -176,13 +182,14 @@ class Process:
         self.engine = Engine(app, self.me)
         self.stopping = self.engine.stopping
         self._ended = threading.Event()
-        app.extensions[EXTENSION] = self.engine
+        app.extensions[delivery_jobs.EXTENSION] = self.engine
 
     def run(self) -> None:
         """Take jobs until somebody asks us to end; then drain."""
         self._every(liveness.BEAT_SECONDS, lambda: liveness.beat(self.me))
         self._every(reconcile.TICK_SECONDS, self._tick)
         self._every(MAIL_SECONDS, self._read_mail)
+        self._every(ALONE_SECONDS, self._work_alone)
         chores = threading.Thread(target=self._do_chores, daemon=True)
         chores.start()
         self._take_jobs(SENDING)
@@ -216,6 +223,14 @@ class Process:
         """Read mailboxes whose time has come, one after the other."""
         while not self.stopping.is_set() and receiving.read_next():
             db.session.rollback()
+
+    def _work_alone(self) -> None:
+        """Send what is due while the queue is away, and bring an embedded one back."""
+        if self.stopping.is_set() or queue.depths() is not None:
+            return
+        delivery_jobs.without_queue()
+        with suppress(Unavailable):
+            webapp.redis_url(self.app.config["POSTROOM"])
 
     def _every(self, seconds: float, step: Callable[[], None]) -> None:
         """Take a step again and again, in a thread with a database connection."""

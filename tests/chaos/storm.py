@@ -80,7 +80,7 @@ def plan(seed: int, count: int) -> list[Blow]:
     kinds = chance.choices(list(KINDS), [share for share, _ in KINDS.values()], k=count)
     return [
         Blow(
-            pause=chance.uniform(0.2, 1.4),
+            pause=chance.uniform(0.3, 2.0),
             kind=kind,
             seconds=chance.uniform(0.4, 1) * KINDS[kind][1],
             which=chance.random(),
@@ -191,7 +191,13 @@ class Storm:
     # ------------------------------------------------------------------ processes
 
     def _one_worker(self, blow: Blow) -> Part:
-        return self.house.parts[WORKERS[int(blow.which * len(WORKERS))]]
+        """Return a worker; mostly one that is just sending, where a blow may hurt."""
+        first = int(blow.which * len(WORKERS))
+        parts = [self.house.parts[name] for name in WORKERS[first:] + WORKERS[:first]]
+        for part in parts if blow.seconds or blow.which % 0.1 < 0.08 else ():
+            if part.is_alive and self.house.held(part.pid):
+                return part
+        return parts[0]
 
     def _kill_worker(self, blow: Blow) -> None:
         part = self._one_worker(blow)

@@ -35,6 +35,17 @@ def test_asking_again_gives_the_same_server(data_dir: Path) -> None:
         assert connection.get("mark") == b"here"
 
 
+def test_one_that_is_frozen_is_replaced(data_dir: Path) -> None:
+    embedded_redis.ensure_running(data_dir)
+    pid = int((data_dir / "redis" / "redis.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    address = embedded_redis.ensure_running(data_dir)
+    with redis.Redis.from_url(address) as connection:
+        assert connection.info("server")["process_id"] != pid
+    status = Path(f"/proc/{pid}/status")
+    assert not status.exists() or "zombie" in status.read_text()
+
+
 def test_it_opens_no_port_and_lets_nobody_else_in(data_dir: Path) -> None:
     address = embedded_redis.ensure_running(data_dir)
     socket = embedded_redis.socket_path(data_dir)

@@ -171,7 +171,12 @@ def _program() -> Path:
 
 
 def _start(data_dir: Path, socket: Path) -> None:
-    """Start the server in the background and wait until it answers."""
+    """Start the server in the background and wait until it answers.
+
+    One that runs and is silent is ended first: two servers of one directory would write
+    one file, and nothing is lost with the queue.
+    """
+    _end_silent(data_dir)
     subprocess.run(  # noqa: S603 - a fixed program; only paths of our own are added
         [*command(data_dir), "--daemonize", "yes"],
         check=False,
@@ -188,6 +193,19 @@ def _start(data_dir: Path, socket: Path) -> None:
                 f"{_home(data_dir) / 'redis.log'}, or set REDIS_URL."
             )
         time.sleep(0.02)
+
+
+def _end_silent(data_dir: Path) -> None:
+    """Kill the server that the directory's note names, if it is one."""
+    home = _home(data_dir)
+    try:
+        pid = int((home / "redis.pid").read_text(encoding="ascii"))
+        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        works_in = Path(f"/proc/{pid}/cwd").readlink()
+    except (OSError, ValueError):
+        return
+    if b"redis" in command_line and works_in == home.resolve():
+        os.kill(pid, signal.SIGKILL)
 
 
 def _pid(socket: Path) -> int | None:
