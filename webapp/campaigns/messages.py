@@ -40,6 +40,7 @@ from webapp.core.words import _
 from webapp.message_templates.delivered import Check, Delivered, checks
 from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
 from webapp.senders import signing
+from webapp.senders.models import Sender
 
 
 def get(message_id: int, campaign_id: int | None = None) -> Message:
@@ -139,6 +140,13 @@ def attempts_of(message: Message) -> Sequence[Attempt]:
         .where(Attempt.message_id == message.id)
         .order_by(Attempt.number, Attempt.started_at)
     ).all()
+
+
+def sender_names(attempts: Sequence[Attempt]) -> dict[int | None, str]:
+    """Return the names of the senders that tries went by."""
+    ids = {one.sender_id for one in attempts}
+    query = sa.select(Sender.id, Sender.name).where(Sender.id.in_(ids - {None}))
+    return {sender_id: name for sender_id, name in db.session.execute(query)}  # noqa: C416 - a row is no pair for mypy
 
 
 def events_of(message: Message) -> Sequence[Event]:

@@ -173,6 +173,8 @@ def message_json(message: Message, came_back: Sequence[str] = ()) -> dict[str, A
 def whole_message_json(message: Message) -> dict[str, Any]:
     """Return a message with its addresses, attempts and events."""
     came_back = coming_back.kinds_of([message.id]).get(message.id, [])
+    attempts = messages.attempts_of(message)
+    names = messages.sender_names(attempts)
     return {
         **message_json(message, came_back),
         "notes": (message.bodies or {}).get("notes", []),
@@ -189,13 +191,15 @@ def whole_message_json(message: Message) -> dict[str, Any]:
         "attempts": [
             {
                 "number": one.number,
+                "sender_id": one.sender_id,
+                "sender": names.get(one.sender_id, ""),
                 "started_at": iso(one.started_at),
                 "ended_at": iso(one.ended_at),
                 "outcome": one.outcome,
                 "reply_code": one.reply_code,
                 "reply": one.reply,
             }
-            for one in messages.attempts_of(message)
+            for one in attempts
         ],
         "events": [
             {"kind": one.kind, "at": iso(one.at), "detail": one.detail}

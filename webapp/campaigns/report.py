@@ -13,10 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns.models import Campaign, Event, Message
+from webapp.campaigns.models import Attempt, Campaign, Event, Message
 from webapp.campaigns.progress import iso
 from webapp.core.clock import now
 from webapp.core.db import db, reading
+from webapp.senders.models import Sender
 
 BATCH = 1000
 BOM = "\ufeff"
@@ -30,6 +31,7 @@ AFTER = (
     "code",
     "reply",
     "attempts",
+    "sender",
     "queued_at",
     "sent_at",
     "last_event",
@@ -90,15 +92,17 @@ def _lines(
     yield start + _line([*BEFORE, *columns, *AFTER])
     last = 0
     while rows := _read(campaign_id, last):
-        for message, event in rows:
+        for message, event, sender in rows:
             cells = [message.row_number, message.address]
             cells += [message.row_values.get(name) for name in columns]
-            cells += _outcome(message, event, dry_run)
+            cells += _outcome(message, event, sender, dry_run)
             yield _line(cells)
         last = rows[-1][0].recipient_id or 0
 
 
-def _outcome(message: Any, event: str | None, dry_run: str) -> list[object]:
+def _outcome(
+    message: Any, event: str | None, sender: str | None, dry_run: str
+) -> list[object]:
     state = message.status.value + (dry_run if message.status == "sent" else "")
     return [
         state,
@@ -107,6 +111,7 @@ def _outcome(message: Any, event: str | None, dry_run: str) -> list[object]:
         message.reply_code,
         message.reply,
         message.tries,
+        sender,
         iso(message.created_at),
         iso(message.sent_at),
         event,
@@ -114,7 +119,7 @@ def _outcome(message: Any, event: str | None, dry_run: str) -> list[object]:
     ]
 
 
-def _read(campaign_id: int, last: int) -> list[tuple[Message, str | None]]:
+def _read(campaign_id: int, last: int) -> list[tuple[Message, str | None, str | None]]:
     event = (
         sa.select(Event.kind)
         .where(Event.message_id == Message.id)
@@ -123,14 +128,21 @@ def _read(campaign_id: int, last: int) -> list[tuple[Message, str | None]]:
         .correlate(Message)
         .scalar_subquery()
     )
+    used = (
+        sa.select(Sender.name)
+        .join(Attempt, Attempt.sender_id == Sender.id)
+        .where(Attempt.message_id == Message.id, Attempt.id == Message.attempt)
+        .correlate(Message)
+        .scalar_subquery()
+    )
     query = (
-        sa.select(Message, event)
+        sa.select(Message, event, used)
         .where(Message.campaign_id == campaign_id, Message.recipient_id > last)
         .order_by(Message.recipient_id)
         .limit(BATCH)
     )
     with reading():
-        rows = [(message, kind) for message, kind in db.session.execute(query)]
+        rows = [(one[0], one[1], one[2]) for one in db.session.execute(query)]
         db.session.expunge_all()
         db.session.rollback()
     return rows

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from webapp.campaigns.messages import attempts_of, events_of
+from webapp.campaigns.messages import attempts_of, events_of, sender_names
 from webapp.campaigns.models import Attempt, Event, Message
 from webapp.campaigns.states import Status
 from webapp.core.words import _, _l
@@ -57,7 +57,11 @@ def timeline(message: Message) -> list[Line]:
     attempts = attempts_of(message)
     shown = {one.id.hex for one in attempts}
     lines = [_queued(message)]
-    lines += [_attempt_line(one, dry_run=message.is_dry_run) for one in attempts]
+    names = sender_names(attempts)
+    lines += [
+        _attempt_line(one, names.get(one.sender_id, ""), dry_run=message.is_dry_run)
+        for one in attempts
+    ]
     # What an attempt says with the server's own words needs no second line.
     lines += [
         _event_line(one)
@@ -78,7 +82,7 @@ def _queued(message: Message) -> Line:
     return Line(message.created_at, "pending", "pending", _("Queued"), words)
 
 
-def _attempt_line(attempt: Attempt, *, dry_run: bool) -> Line:
+def _attempt_line(attempt: Attempt, sender: str, *, dry_run: bool) -> Line:
     titles = {
         "accepted": _("Attempt %(n)s: accepted", n=attempt.number),
         "deferred": _("Attempt %(n)s: try again later", n=attempt.number),
@@ -94,7 +98,9 @@ def _attempt_line(attempt: Attempt, *, dry_run: bool) -> Line:
     reply = attempt.reply
     if attempt.reply_code and not reply.startswith(str(attempt.reply_code)):
         reply = f"{attempt.reply_code} {reply}"
-    return Line(attempt.ended_at or attempt.started_at, status, icon, title, "", reply)
+    words = _("By the sender “%(name)s”", name=sender) if sender else ""
+    at = attempt.ended_at or attempt.started_at
+    return Line(at, status, icon, title, words, reply)
 
 
 def _event_line(event: Event) -> Line:

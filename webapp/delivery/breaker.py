@@ -12,7 +12,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from webapp.campaigns import moves
-from webapp.campaigns.models import Message
+from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import Status
 from webapp.core.db import db, db_now
 from webapp.delivery.liveness import database_time
@@ -77,10 +77,18 @@ def reset(sender_id: int) -> None:
 
 
 def refused(sender_id: int, campaign_id: int | None, words: str) -> None:
-    """Pause the campaign of a sender that will not have us; owns its commit."""
-    if campaign_id is None:
+    """Pause the campaign of a sender that will not have us; owns its commit.
+
+    A sender that only stands in is left alone instead: the campaign may go on by
+    another one, or by its own.
+    """
+    own_id = db.session.scalar(
+        sa.select(Campaign.sender_id).where(Campaign.id == campaign_id)
+    )
+    if own_id != sender_id:
         trip(sender_id, words, seconds=REFUSED_SECONDS)
         return
+    assert campaign_id is not None
     db.session.execute(
         sa.update(Sender)
         .where(Sender.id == sender_id)
