@@ -27,9 +27,10 @@ def test_a_cap_is_exact_over_workers_and_campaigns(
     sender = desk.sender(**{window: 25})
     first, second = desk.campaign(20, sender), desk.campaign(20, sender)
     work(engine, first)
+    engine.drain()
     other = Engine(app, liveness.register())
     work(other, second)
-    work(engine, second)
+    work(other, first)
     other.drain()
     assert desk.statuses() == {"sent": 25, "pending": 15}
     assert len(desk.server.mails) == 25
@@ -151,10 +152,9 @@ def test_a_copy_counts_for_the_domain_that_it_goes_to(
 def test_a_domain_s_cap_is_exact_over_workers(app: Flask, desk: Desk) -> None:
     sender = desk.sender(per_domain={"*": {"per_day": 10}})
     campaigns = [desk.campaign(30, sender) for _ in range(2)]
-    engines = [Engine(app, liveness.register()) for _ in range(2)]
-    for campaign, engine in zip(campaigns * 2, engines * 2, strict=True):
+    for campaign in campaigns * 2:
+        engine = Engine(app, liveness.register())
         work(engine, campaign)
-    for engine in engines:
         engine.drain()
     assert desk.statuses() == {"sent": 10, "pending": 50}
 

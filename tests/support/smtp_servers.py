@@ -24,6 +24,7 @@ or
     RECORD_THEN_STALL  at the dot only: take the message, then say nothing
 
 ``body`` knows DROP only: it closes after the first octets of the message.
+``server.most_open`` is how many connections were ever open at the same time,
 ``server.mails`` are the messages taken, ``server.commands`` all that was said to it
 (also before TLS); ``server.reads`` counts how often something came from a client that
 had waited: one for each write, while messages are small.
@@ -98,6 +99,7 @@ class RecordingServer:
     commands: list[str] = field(default_factory=list)
     connections: int = 0
     reads: int = 0
+    most_open: int = 0
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -199,6 +201,7 @@ class RecordingServer:
         """Note an open connection, to be closed at the end."""
         with self.lock:
             self._open.add(connection)
+            self.most_open = max(self.most_open, len(self._open))
 
     def closed(self, connection: socket.socket) -> None:
         """Forget a connection."""

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 DEPTH = 4
 MOST = 32
 IDLE_SECONDS = 20.0
+LOOK_UP_SECONDS = 1.0
 LOST_IN_A_ROW = 3
 TAKE_OVER_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
@@ -67,9 +68,11 @@ class Connections:
 
     Attributes
     ----------
-    window
-        W = connections * depth: how many messages of this worker may be *sending* by
-        this sender at a time, those that were taken ahead among them.
+    size
+        How many connections there may ever be.
+    allowed
+        How many of them there may be now: what was leased. A thread beyond it ends
+        after its message, and within a second where it has none.
     marked
         How many are: handed in and not yet settled (recorded).
     unwell
@@ -80,7 +83,7 @@ class Connections:
     def __init__(self, app: Flask, sender: Sender, me: Me) -> None:
         self.sender = sender
         self.size = max(1, min(sender.max_connections, MOST))
-        self.window = self.size * DEPTH
+        self.allowed = 0
         self.unwell = threading.Event()
         self.marked = 0
         self._app = app
@@ -92,6 +95,21 @@ class Connections:
         self._threads: list[threading.Thread] = []
         # By thread, since when; who pops an item has it, and nobody else.
         self._ahead: dict[int, tuple[float, Handed]] = {}
+        self._staying: set[threading.Thread] = set()
+        self._leaving = threading.Lock()
+
+    @property
+    def window(self) -> int:
+        """W = connections * depth: how many messages of this worker may be *sending*.
+
+        Those that were taken ahead are among them.
+        """
+        return self.allowed * DEPTH
+
+    @property
+    def open(self) -> int:
+        """How many connections may still be open."""
+        return sum(thread.is_alive() for thread in self._threads)
 
     def hand(self, items: Sequence[Handed]) -> None:
         """Let the threads hand over what was marked and confirmed."""
@@ -99,9 +117,10 @@ class Connections:
         for item in items:
             self._todo.put(item)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        for _ in range(min(self.size - len(self._threads), len(items))):
+        for _ in range(min(self.allowed - len(self._threads), len(items))):
             thread = threading.Thread(target=self._run, name="connection", daemon=True)
             self._threads.append(thread)
+            self._staying.add(thread)
             thread.start()
 
     def collect(self, at_least: int, seconds: float) -> list[Done]:
@@ -145,6 +164,7 @@ class Connections:
                 transport = open_transport(self.sender)
             except CannotUnseal:
                 self._refuse_all()
+                self._leave()
                 return
             with transport:
                 for item in self._items():
@@ -156,15 +176,34 @@ class Connections:
             _, item = self._ahead.pop(me, (0.0, None))
             item = item or self._next()
             if item is None:
-                return
+                break
             yield item
+        self._leave()
+
+    def _is_to_leave(self) -> bool:
+        """Whether this thread ends: it is one too many, or we are thought dead."""
+        if self._closing.is_set() or not self._me.is_sure(self._me.epoch):
+            return True
+        with self._leaving:
+            if not self._is_surplus:
+                return False
+            self._staying.discard(threading.current_thread())
+            return True
+
+    @property
+    def _is_surplus(self) -> bool:
+        return len(self._staying) > self.allowed
+
+    def _leave(self) -> None:
+        with self._leaving:
+            self._staying.discard(threading.current_thread())
 
     def _next(self) -> Handed | None:
         """Wait for work; ``None`` means to end, by request or after a while without."""
         until = time.monotonic() + IDLE_SECONDS
-        while not self._closing.is_set() and time.monotonic() < until:
+        while time.monotonic() < until and not self._is_to_leave():
             try:
-                return self._todo.get(timeout=TAKE_OVER_SECONDS)
+                return self._todo.get(timeout=LOOK_UP_SECONDS)
             except queue.Empty:
                 item = self._taken_over(TAKE_OVER_SECONDS)
                 if item is not None:
@@ -183,7 +222,7 @@ class Connections:
 
     def _take_ahead(self) -> Parcel | None:
         """Take the next message while the body of another leaves."""
-        if self.unwell.is_set() or self._closing.is_set():
+        if self.unwell.is_set() or self._closing.is_set() or self._is_surplus:
             return None
         try:
             item = self._todo.get_nowait()

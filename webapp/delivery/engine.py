@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.campaigns.states import Status
+from webapp.core.db import db
 from webapp.core.errors import Unavailable
-from webapp.delivery import breaker, tickets
-from webapp.delivery.connections import Connections, Done
+from webapp.delivery import breaker, leases, tickets
+from webapp.delivery.connections import MOST, Connections, Done
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
 from webapp.delivery.outcomes import not_tried, verdict
@@ -31,7 +33,7 @@ from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.recording import Settled, reopen
 from webapp.message_templates.rendering import RenderPool
-from webapp.senders.models import Sender
+from webapp.senders.models import Sender, TransportKind
 from webapp.senders.outcome import Kind, Trouble
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,10 @@ DRAIN_SECONDS = 20.0
 OK_SECONDS = 10.0
 # A ticket of a campaign asks so often whether single messages wait.
 GIVE_WAY_SECONDS = 0.5
+# How often a ticket asks for connections, and how long it waits for the first one.
+LEASE_SECONDS = 1.0
+LEASE_PATIENCE = 2.5
+LEASE_PAUSE = 0.2
 
 WORDS_HANGS_UP = "The server keeps closing the connection."
 
@@ -67,6 +73,9 @@ class Way:
     unsaved: list[Settled] = field(default_factory=list)
     in_a_row: int = 0
     noted_at: float = 0.0
+    leased_at: float = 0.0
+    leased_under: int = -1
+    others_lack: bool = False
 
     def note_success(self) -> None:
         """Say that the sender works: at once after trouble, else now and then."""
@@ -93,11 +102,58 @@ class Engine:
         self._pool = RenderPool()
         self._turn = threading.Lock()
 
-    def work(self, plan: Plan) -> None:
-        """Do what one ticket says; return when its rows are done, or stopped."""
+    def work(self, plan: Plan) -> bool:
+        """Do what one ticket says; return when its rows are done, or stopped.
+
+        Returns
+        -------
+        bool
+            False where nothing was done: others have all connections to the server.
+        """
         with self._turn:
-            if not self.stopping.is_set():
-                _Ticket(self, self._way(plan), plan, prepare(plan, self._pool)).run()
+            if self.stopping.is_set():
+                return False
+            way = self._way(plan)
+            until = time.monotonic() + LEASE_PATIENCE
+            while not self.lease(way, way.connections.size):
+                if time.monotonic() > until or self.stopping.wait(LEASE_PAUSE):
+                    return False
+            _Ticket(self, way, plan, prepare(plan, self._pool)).run()
+            if way.others_lack:
+                self.lease(way, 0)
+            return True
+
+    def lease(self, way: Way, wanted: int) -> int:
+        """Ask how many connections this worker may have now, and keep to it.
+
+        What was granted before holds when the database does not answer; not when this
+        process was thought dead meanwhile.
+        """
+        connections = way.connections
+        sender = connections.sender
+        if sender.kind is TransportKind.DRY_RUN:
+            connections.allowed = connections.size
+            return connections.allowed
+        elsewhere = sum(
+            other.connections.open
+            for other in self._ways.values()
+            if other is not way and other.connections.sender.id == sender.id
+        )
+        epoch = self.me.epoch
+        has_open = connections.open + elsewhere
+        asked = leases.Asked(sender.id, sender.max_connections, wanted, has_open)
+        try:
+            grant = leases.renew(self.me, asked)
+        except SQLAlchemyError as error:
+            db.session.rollback()
+            log.warning("no lease of connections: %s", type(error).__name__)
+            if way.leased_under != self.me.epoch:
+                connections.allowed = 0
+            return connections.allowed
+        connections.allowed = max(0, min(grant.count - elsewhere, connections.size))
+        way.leased_at, way.leased_under = time.monotonic(), epoch
+        way.others_lack = grant.others_lack
+        return connections.allowed
 
     def settle(self) -> None:
         """Record what came back after its ticket had ended; does nothing meanwhile."""
@@ -106,6 +162,8 @@ class Engine:
         try:
             for way in self._ways.values():
                 self.trade(way, None, nothing, 0.0)
+                if way.connections.allowed and not self.stopping.is_set():
+                    self.lease(way, 0)
         finally:
             self._turn.release()
 
@@ -121,6 +179,7 @@ class Engine:
                     self.trade(way, None, nothing, WAIT_SECONDS)
             for way in ways:
                 way.connections.close()
+                self.lease(way, 0)
             self._pool.close()
 
     def stop(self) -> None:
@@ -191,6 +250,7 @@ class _Ticket:
         connections = self._way.connections
         last = time.monotonic()
         while True:
+            self._renew()
             self._fill()
             before = connections.marked
             got = self._engine.trade(
@@ -204,6 +264,18 @@ class _Ticket:
                 break
         connections.take_back()
         self._engine.trade(self._way, None, nothing, 0.0)
+
+    def _renew(self) -> None:
+        """Ask for connections now and then, and at once if we were thought dead."""
+        way = self._way
+        connections = way.connections
+        is_ours = way.leased_under == self._engine.me.epoch
+        is_settled = connections.open <= connections.allowed
+        pause = LEASE_SECONDS if is_settled else LEASE_PAUSE
+        if is_ours and time.monotonic() - way.leased_at < pause:
+            return
+        is_full = connections.marked >= connections.window
+        self._engine.lease(way, MOST if is_full else connections.size)
 
     def _hold_back(self, got: Exchanged) -> None:
         """Wait for a limit that lets more go soon; for another one mark no more."""

@@ -28,8 +28,7 @@ def ticket(campaign_id: int, generation: int) -> None:
     if plan is None:
         return
     engine = _engine()
-    engine.work(plan)
-    if engine.stopping.is_set():
+    if not engine.work(plan) or engine.stopping.is_set():
         return
     if tickets.is_due(campaign_id):
         tickets.issue(campaign_id)
