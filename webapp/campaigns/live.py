@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.campaigns import coming_back, progress, schedules, tallies
+from webapp.campaigns import binding, coming_back, progress, schedules, tallies
 from webapp.campaigns.chart import Chart, draw
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
-from webapp.campaigns.states import FINAL, OVER, State, Status
+from webapp.campaigns.states import FINAL, OVER, WAITING, State, Status
 from webapp.campaigns.timing import Moment, closed_words, moment_of
 from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
@@ -76,6 +76,7 @@ def counted(campaign: Campaign) -> progress.Counted:
         again_since=campaign.again_since,
         dry_run=campaign.is_dry_run,
         limits=_limits(campaign),
+        held=binding.held_by(campaign, _waiting(counts), at) if sending else None,
         closed=closed_words(campaign, at) if sending else "",
         starts_at=_starts_at(campaign),
         answers=coming_back.counts_of(campaign.id),
@@ -145,6 +146,10 @@ def _chart(campaign: Campaign, numbers: progress.Counted) -> Chart | None:
     if campaign.prepared_at is None:
         return None
     return draw(*tallies.by_interval(campaign.id, progress.elapsed(numbers)))
+
+
+def _waiting(counts: Mapping[Status, int]) -> int:
+    return sum(counts.get(one, 0) for one in WAITING)
 
 
 def _limits(campaign: Campaign) -> list[progress.Limit]:

@@ -32,6 +32,24 @@ class Limit:
     per_minute: float
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What holds messages back besides rates.
+
+    Attributes
+    ----------
+    seconds
+        Until the last one can have gone, where the limit alone decides that.
+    slows
+        Whether it only keeps the rate from being higher: then a rate that is at its
+        limit is named before it.
+    """
+
+    words: str
+    seconds: int | None = None
+    slows: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """What was counted of a campaign at one instant.
@@ -47,6 +65,8 @@ class Counted:
         Class of reasons and number of failed messages.
     finished_by_age
         How many messages were sent or failed so many whole seconds ago.
+    held
+        The limit that holds messages back, where one does.
     closed
         Why nothing leaves just now although it is sending: the send window, in words.
     again_since
@@ -71,6 +91,7 @@ class Counted:
     limits: Sequence[Limit] = ()
     answers: Mapping[str, int] = field(default_factory=dict)
     closed: str = ""
+    held: Held | None = None
     starts_at: datetime | None = None
 
 
@@ -200,21 +221,25 @@ def _rate(counted: Counted) -> tuple[float, str | None]:
     if counted.state in OVER:
         done = sum(counted.counts.get(one, 0) for one in (Status.SENT, Status.FAILED))
         return (done / seconds * MINUTE if seconds >= 1 else 0.0), None
-    if counted.state is not State.SENDING:
-        return 0.0, None
-    if counted.closed:
-        return 0.0, counted.closed
+    if counted.state is not State.SENDING or counted.closed:
+        return 0.0, counted.closed or None
     rate = ewma(counted.finished_by_age, seconds) * MINUTE
+    held = counted.held
+    if held is not None and not held.slows:
+        return rate, held.words
     for limit in sorted(counted.limits, key=lambda one: one.per_minute):
         if rate >= BINDING * limit.per_minute:
             return min(rate, limit.per_minute), limit.words
-    return rate, None
+    return rate, held.words if held else None
 
 
 def _eta(counted: Counted, rate: float, left: int) -> int | None:
     """Return the seconds that are left, where that can be said honestly."""
     done = sum(counted.counts.get(one, 0) for one in (Status.SENT, Status.FAILED))
     early = done < MIN_FINISHED or elapsed(counted) < MIN_SECONDS
+    held = counted.held
+    if counted.state is State.SENDING and held and held.seconds and not counted.closed:
+        return held.seconds
     if counted.state is not State.SENDING or early or rate <= 0:
         return None
     return round(left / rate * MINUTE)
