@@ -109,7 +109,7 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         retryable=sum(
             one["count"] for one in status["failures"] if one["class"] in RETRYABLE
         ),
-        trouble=trouble() if moving else "",
+        trouble=trouble(campaign.id) if moving else "",
         hold_left=max(0, round(left)),
         starts=moment_of(campaign) if campaign.state == State.SCHEDULED else None,
         asks=schedules.words_of(campaign)

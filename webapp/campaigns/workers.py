@@ -1,6 +1,7 @@
-"""The worker processes, as far as campaigns ask about them: who beats, who is dead.
+"""The worker processes, as far as campaigns ask: who beats, who is dead, what broke.
 
-Delivery, which is above this feature, owns and writes that table; here it is only read.
+Delivery, which is above this feature, owns and writes those tables; here they are only
+read.
 """
 
 from datetime import timedelta
@@ -22,6 +23,14 @@ workers = sa.table(
 )
 
 
+troubles = sa.table(
+    "ticket_trouble",
+    sa.column("campaign_id", sa.Integer()),
+    sa.column("failures", sa.Integer()),
+    sa.column("reference", sa.String()),
+)
+
+
 def any_alive() -> bool:
     """Whether a worker has beaten within the last 20 seconds."""
     alive = sa.select(workers.c.id).where(
@@ -30,10 +39,23 @@ def any_alive() -> bool:
     return db.session.execute(alive.limit(1)).first() is not None
 
 
-def trouble() -> str:
+def trouble(campaign_id: int | None = None) -> str:
     """Return what keeps work from being done, in words; empty when nothing does."""
     if queue.depths() is None:
         return _("The queue does not answer; it goes on when the queue is back.")
     if not any_alive():
         return _("No worker is running; the campaign continues when one is back.")
-    return ""
+    return _broken(campaign_id) if campaign_id else ""
+
+
+def _broken(campaign_id: int) -> str:
+    query = sa.select(troubles).where(troubles.c.campaign_id == campaign_id)
+    found = db.session.execute(query).first()
+    if found is None:
+        return ""
+    return _(
+        "Something broke here while sending, %(n)s times so far. It is tried again by "
+        "itself; the log says what under the reference %(reference)s.",
+        n=found.failures,
+        reference=found.reference,
+    )

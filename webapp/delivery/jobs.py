@@ -3,15 +3,19 @@
 import random
 
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
 
 from webapp.campaigns import moves
 from webapp.composing.addresses import AddressError
+from webapp.core.errors import Unavailable
 from webapp.core.queue import job
-from webapp.delivery import plans, reconcile, tickets
+from webapp.delivery import plans, reconcile, tickets, troubles
 from webapp.delivery.engine import Engine
 from webapp.delivery.preparing import PLACES
 
 EXTENSION = "delivery_engine"
+# The reconciler tries again where the database or a render process was away.
+FORESEEN = (DBAPIError, Unavailable)
 
 
 @job("delivery.ticket")
@@ -22,14 +26,18 @@ def ticket(campaign_id: int, generation: int) -> None:
         return
     try:
         plan = plans.of_campaign(campaign_id, generation)
+        has_worked = plan is not None and _engine().work(plan)
     except AddressError as error:
         moves.pause_for(campaign_id, error.words)
         return
-    if plan is None:
+    except FORESEEN:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever broke, it is held back and said
+        troubles.note(campaign_id, error)
         return
-    engine = _engine()
-    if not engine.work(plan) or engine.stopping.is_set():
+    if not has_worked or _engine().stopping.is_set():
         return
+    troubles.forget(campaign_id)
     if tickets.is_due(campaign_id):
         tickets.issue(campaign_id)
     elif not reconcile.has_rows_left(campaign_id):
@@ -56,11 +64,17 @@ def without_queue() -> None:
 
 
 def _single_messages() -> None:
-    engine = _engine()
     for sender_id in tickets.due_senders():
-        plan = plans.of_sender(sender_id)
-        if plan is not None:
-            engine.work(plan)
+        try:
+            plan = plans.of_sender(sender_id)
+            has_worked = plan is not None and _engine().work(plan)
+        except FORESEEN:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in a campaign; the others go on
+            troubles.note(-sender_id, error)
+            continue
+        if has_worked:
+            troubles.forget(-sender_id)
 
 
 def _engine() -> Engine:

@@ -33,7 +33,8 @@ class Worker(Base):
 class TicketTrouble(Base):
     """What broke while a ticket was worked on; gone as soon as one went well.
 
-    `campaign_id` is 0 for single messages. Until `until` no ticket is issued.
+    `campaign_id` is a sender's id, made negative, for single messages. Until `until` no
+    ticket is issued.
     """
 
     __tablename__ = "ticket_trouble"

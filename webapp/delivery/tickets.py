@@ -16,6 +16,7 @@ from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
 from webapp.core.queue import Lane
+from webapp.delivery import troubles
 from webapp.senders.allowance import full, throttle_window, uses_of
 from webapp.senders.choosing import choose
 
@@ -79,7 +80,7 @@ def _due() -> "sa.Select[Any]":
 def _may_go(campaign: Any) -> bool:
     """Whether somebody sends for a campaign now, in its windows and at its pace."""
     choice = choose(campaign.sender_id)
-    if choice is None or choice.used is None:
+    if choice is None or choice.used is None or campaign.id in troubles.held():
         return False
     if not may_send(campaign.windows, campaign.time_zone, choice.at):
         return False
@@ -102,7 +103,8 @@ def due_senders() -> list[int]:
     )
     with reading():
         found = [one for one in db.session.scalars(query).all() if one is not None]
-        choices = [(one, choose(one)) for one in found]
+        held = troubles.held()
+        choices = [(one, choose(one)) for one in found if -one not in held]
         may_go = [one for one, choice in choices if choice and choice.used]
         db.session.rollback()
     return may_go

@@ -15,6 +15,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.presentation import figure
 from webapp.core.words import _
+from webapp.delivery.models import TicketTrouble
 from webapp.mailboxes.models import Mailbox, MailboxState
 from webapp.pages import health, overview
 from webapp.senders.models import Sender
@@ -41,6 +42,7 @@ def everything() -> list[Attention]:
         *_workers(),
         *_paused(),
         *_asking(),
+        *_broken(),
         *_unknown(),
         *_senders(),
         *_mailboxes(),
@@ -124,6 +126,40 @@ def _asking() -> Iterator[Attention]:
                 (
                     _("Another time"),
                     url_for("campaigns.schedule", campaign_id=campaign.id),
+                ),
+            ),
+        )
+
+
+def _broken() -> Iterator[Attention]:
+    """Say what breaks here again and again, before it pauses itself."""
+    often = sa.select(TicketTrouble).where(TicketTrouble.failures > 1)
+    for trouble in db.session.scalars(often.order_by(TicketTrouble.campaign_id)):
+        number = trouble.campaign_id
+        campaign = db.session.get(Campaign, number) if number > 0 else None
+        sender = db.session.get(Sender, -number) if number < 0 else None
+        of_it = campaign or sender
+        if of_it is None or (campaign and campaign.state is not State.SENDING):
+            continue
+        yield Attention(
+            f"broken-{number}",
+            "failed",
+            "alert",
+            _("Something breaks here while “%(name)s” sends", name=of_it.name),
+            _(
+                "It broke %(n)s times and is tried again by itself. Nothing is lost. "
+                "The log says what under the reference %(reference)s.",
+                n=figure(trouble.failures),
+                reference=trouble.reference,
+            ),
+            (
+                (
+                    (
+                        _("See the campaign"),
+                        url_for("campaigns.show", campaign_id=number),
+                    )
+                    if campaign
+                    else (_("See the sender"), f"/senders/{-number}")
                 ),
             ),
         )
