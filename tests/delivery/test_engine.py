@@ -438,3 +438,29 @@ def test_what_comes_back_after_its_ticket_is_settled_later(
     time.sleep(0.8)
     engine.settle()
     assert desk.statuses() == {"sent": 1}
+
+
+def test_the_size_that_the_server_takes_is_kept_and_holds_before_data(
+    desk: Desk, send: Send
+) -> None:
+    desk.server.extensions = ("PIPELINING", "SIZE 900")
+    sender = desk.sender()
+    campaign = desk.campaign(2, sender, text="{{ 'x' * (number - 1) * 900 }}.")
+    send(campaign)
+    assert (row(1).status, row(2).status) == (Status.SENT, Status.FAILED)
+    assert row(2).reason == "The message is larger than the server takes (900 octets)."
+    assert desk.server.said().count("MAIL") == 1
+    db.session.rollback()
+    assert db.session.get_one(Sender, sender.id).server_size == 900
+
+
+def test_the_pauses_after_a_4xx_are_the_sender_s_own(desk: Desk, send: Send) -> None:
+    desk.server.answer("dot", "451 4.3.0 Later", always=True)
+    campaign = desk.campaign(1, desk.sender(retry_minutes=[2, 7]))
+    waits = []
+    for _try in range(3):
+        send(campaign)
+        waits.append((row().due_at - now()).total_seconds() / 60)
+        due_now()
+    assert waits == [pytest.approx(minutes, rel=0.15) for minutes in (2, 7, 7)]
+    assert row().tries == 3

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ApiClient, PageClient
 from tests.senders.factories import VALUES, make_sender
+from tests.support.smtp_servers import RecordingServer
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, Refused
@@ -168,3 +169,13 @@ def test_the_page_keeps_what_was_typed_and_shows_what_is_saved(
     assert f'<option value="{first.id}" selected>' in page
     other = client.get(f"/senders/{first.id}").get_data(as_text=True)
     assert "It stands in for" in other
+
+
+@pytest.mark.usefixtures("app")
+def test_a_test_learns_the_size_and_another_server_forgets_it() -> None:
+    with RecordingServer(extensions=("SIZE 5000",)) as server:
+        sender = make_sender(port=server.port)
+        service.test(sender.id, None)
+    assert service.get(sender.id).server_size == 5000
+    values = {**service.form_values(service.get(sender.id)), "port": 2526}
+    assert service.update(sender.id, values).server_size == 0

@@ -76,6 +76,17 @@ def reset(sender_id: int) -> None:
     db.session.commit()
 
 
+def note_size(sender_id: int, size: int) -> None:
+    """Keep the largest message that a sender's server takes; owns its commit."""
+    db.session.execute(
+        sa.update(Sender)
+        .where(Sender.id == sender_id)
+        .values(server_size=size, updated_at=Sender.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
 def refused(sender_id: int, campaign_id: int | None, words: str) -> None:
     """Pause the campaign of a sender that will not have us; owns its commit.
 

@@ -75,6 +75,8 @@ class Connections:
         after its message, and within a second where it has none.
     marked
         How many are: handed in and not yet settled (recorded).
+    size_limit
+        The largest message that the server takes, as it said last.
     unwell
         Set by the first thread that finds the server unwell; what waits comes back
         without having been offered.
@@ -86,6 +88,7 @@ class Connections:
         self.allowed = 0
         self.unwell = threading.Event()
         self.marked = 0
+        self.size_limit = sender.server_size
         self._app = app
         self._me = me
         self._lost = 0
@@ -254,6 +257,8 @@ class Connections:
         except Exception as error:  # noqa: BLE001 - whatever broke, the message's fate is open
             log.error("handing over broke: %s", type(error).__name__)  # noqa: TRY400 - a traceback may hold addresses
             return Outcome(Kind.UNKNOWN, None, None, WORDS_BROKEN, ())
+        if transport.size_limit is not None:
+            self.size_limit = transport.size_limit
         self._watch(outcome)
         return outcome
 

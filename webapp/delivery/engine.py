@@ -85,6 +85,13 @@ class Way:
             self.connections.sender.breaker_failures = 0
             self.noted_at = time.monotonic()
 
+    def note_size(self) -> None:
+        """Keep the largest message that the server takes, where it says another one."""
+        sender, size = self.connections.sender, self.connections.size_limit
+        if sender.server_size != size:
+            breaker.note_size(sender.id, size)
+            sender.server_size = size
+
     @property
     def is_busy(self) -> bool:
         """Whether something is marked or not recorded yet."""
@@ -372,6 +379,7 @@ def _tell_breakers(way: Way, done: Sequence[Done], fresh: Sequence[Settled]) -> 
         breaker.trip(sender.id, WORDS_HANGS_UP)
     if any(one.verdict.status is Status.SENT for one in fresh):
         way.note_success()
+    way.note_size()
     for campaign_id in {one.handed.prepared.campaign_id for one in fresh} - {None}:
         assert campaign_id is not None
         of_it = [

@@ -46,7 +46,7 @@ def fill(sender: Sender, values: Mapping[str, Any]) -> None:
         if values.get(name) is not None:
             setattr(sender, name, values[name])
     if "warmup_from" in values:
-        sender.warmup_from = values["warmup_from"]
+        sender.warmup_from = values["warmup_from"] or None
     if sender.warmup_start and sender.warmup_from is None:
         sender.warmup_from = clock.now().date()
 

@@ -178,6 +178,8 @@ def test(sender_id: int, to: str | None) -> trial.Trial:
     else:
         result = _try(sender, mail)
     sender = get(sender_id)
+    if result.size_limit is not None:
+        sender.server_size = result.size_limit
     if result.is_ok:
         sender.last_ok_at = clock.now()
         sender.breaker_failures, sender.breaker_until = 0, None
@@ -283,6 +285,8 @@ def _fill_server(sender: Sender, values: Mapping[str, Any]) -> dict[str, list[st
     except NetError as error:
         problems["ca_pem"] = [error.words]
     moved = host != sender.host
+    if moved or port != sender.port:
+        sender.server_size = 0
     sender.host, sender.port, sender.security, sender.ca_pem = (
         host,
         port,

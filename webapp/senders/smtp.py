@@ -59,6 +59,12 @@ class SmtpTransport:
         How long a reply may take.
     dot_seconds
         How long the reply to the final dot may take.
+
+    Attributes
+    ----------
+    size_limit
+        The largest message that the server takes, once it was asked; 0 if it did not
+        say.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class SmtpTransport:
         self._session: SmtpSession | None = None
         self._is_halfway = False
         self._ahead: Envelope | None = None
+        self.size_limit: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -176,6 +183,7 @@ class SmtpTransport:
             session = SmtpSession(self._server, self._allowed, self._seconds)
             session.open()
             self._session = session
+            self.size_limit = session.size_limit
             self._is_halfway = False
         envelope = Envelope(self._session, parcel, reset=self._is_halfway)
         self._is_halfway = True

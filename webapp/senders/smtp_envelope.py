@@ -207,8 +207,8 @@ def _parameters(session: SmtpSession, parcel: Parcel) -> list[str]:
     """
     parameters: list[str] = []
     if "SIZE" in session.extensions:
-        limit = session.extensions["SIZE"]
-        if limit.isdigit() and 0 < int(limit) < len(parcel.data):
+        limit = session.size_limit
+        if 0 < limit < len(parcel.data):
             words = f"The message is larger than the server takes ({limit} octets)."
             raise Settled(same_for_all(Kind.REFUSED, parcel.rcpt_to, words=words))
         parameters.append(f"SIZE={len(parcel.data)}")

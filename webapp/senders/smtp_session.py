@@ -23,6 +23,7 @@ from webapp.senders.smtp_reply import Lost, Reply, parse_reply, printable
 
 _MAX_LINE = 4096  # octets; RFC 5321 4.5.3.1.5 asks for 512
 _MAX_LINES = 200
+_MAX_SIZE_DIGITS = 18  # fits into 64 bits; RFC 1870 allows 20
 _CHUNK = 262_144
 _SEND_SECONDS = 180.0  # for each chunk, RFC 5321 4.5.3.2.5
 
@@ -72,6 +73,13 @@ class SmtpSession:
         self._lines: list[bytes] = []
         self._timeout: float | None = None
         self._longest = seconds
+
+    @property
+    def size_limit(self) -> int:
+        """The largest message that the server takes (RFC 1870); 0 if it did not say."""
+        limit = self.extensions.get("SIZE", "")
+        known = limit.isascii() and limit.isdigit() and len(limit) <= _MAX_SIZE_DIGITS
+        return int(limit) if known else 0
 
     def open(self) -> None:
         """Take all steps up to where messages can be offered.

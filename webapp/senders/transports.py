@@ -27,7 +27,13 @@ DRY_RUN_REPLY = "Dry run: kept here, nothing was sent"
 
 
 class Transport(Protocol):
-    """What every way out can do; a context manager that lets go of its connection."""
+    """What every way out can do; a context manager that lets go of its connection.
+
+    `size_limit` is the largest message that the server takes, once that is known; 0
+    where it does not say.
+    """
+
+    size_limit: int | None
 
     def __enter__(self) -> Self: ...
 
@@ -54,6 +60,8 @@ class Transport(Protocol):
 
 class DryRunTransport:
     """A way out that leads nowhere; the caller keeps the bytes."""
+
+    size_limit: int | None = None
 
     def __enter__(self) -> Self:
         return self

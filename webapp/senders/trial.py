@@ -41,9 +41,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """All steps; those after a failure stay *waiting*."""
+    """All steps; those after a failure stay *waiting*.
+
+    `size_limit` is the largest message that the server takes; ``None`` where it was not
+    reached, 0 where it does not say.
+    """
 
     steps: tuple[Step, ...]
+    size_limit: int | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -85,7 +90,7 @@ def try_server(server: Server, allowed: PrivateHosts, mail: Composed | None) -> 
                 mail.mail_from, mail.rcpt_to, mail.data, mail.smtputf8
             )
         steps["send"] = sent(outcome, mail.rcpt_to[0])
-    return Trial(tuple(steps.values()))
+    return Trial(tuple(steps.values()), session.size_limit)
 
 
 def dry(outcome: Outcome, to: str) -> Trial:
