@@ -206,7 +206,7 @@ class Connections:
         until = time.monotonic() + IDLE_SECONDS
         while time.monotonic() < until and not self._is_to_leave():
             try:
-                return self._todo.get(timeout=LOOK_UP_SECONDS)
+                return self._todo.get(timeout=min(LOOK_UP_SECONDS, TAKE_OVER_SECONDS))
             except queue.Empty:
                 item = self._taken_over(TAKE_OVER_SECONDS)
                 if item is not None:
