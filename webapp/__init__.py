@@ -17,6 +17,7 @@ from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import sending_routes as campaigns_sending_routes
 from webapp.campaigns import single_routes as campaigns_single_routes
+from webapp.campaigns import template_routes as campaigns_template_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
@@ -68,6 +69,7 @@ PAGES: tuple[Blueprint, ...] = (
     campaigns_live_routes.bp,
     campaigns_deciding_routes.bp,
     campaigns_single_routes.bp,
+    campaigns_template_routes.bp,
     eml_routes.bp,
     mailboxes_routes.bp,
     triage_routes.bp,

@@ -5,13 +5,13 @@ the first 200 rows of each kind. An edit in the meantime makes the result worthl
 it is stored only for the version of the campaign that it began with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import moves
+from webapp.campaigns import moves, own_files
 from webapp.campaigns.audience import Audience, Person, audience_of, batches
 from webapp.campaigns.inline_images import image_findings
 from webapp.campaigns.judging import Judge, shown
@@ -21,8 +21,10 @@ from webapp.campaigns.letters import (
     letter_of,
     stationery_of,
     values_of,
+    with_own,
 )
 from webapp.campaigns.models import Campaign
+from webapp.campaigns.own_files import NOTHING_OWN, Own
 from webapp.campaigns.reasons import SkipClass
 from webapp.campaigns.sender_findings import of_sender
 from webapp.campaigns.states import State
@@ -110,6 +112,9 @@ def obstacles(campaign: Campaign) -> list[str]:
         found.append(_("Choose a recipient table."))
     elif not table.address_column:
         found.append(_("The recipient table has no column of e-mail addresses."))
+    elif campaign.attachment_column not in ("", *(one.name for one in table.columns)):
+        words = _("The recipient table has no column “%(name)s” that names files.")
+        found.append(words.replace("%(name)s", campaign.attachment_column))
     if campaign.message_template is None or not campaign.message_template.versions:
         found.append(_("Choose a message template."))
     if sender is None or sender.archived_at:
@@ -186,16 +191,19 @@ def _go_through(campaign_id: int, version: int, tally: Tally) -> bool:
     people = batches(audience)
     with RenderPool() as pool:
         tally.findings = _lint(stationery, audience, pool) + _images(stationery)
+        work = _Work(stationery, judge, pool, tally)
         while True:
             with reading():
                 batch = next(people, None)
+                campaign = db.session.get_one(Campaign, campaign_id)
+                owns = own_files.of_people(campaign, batch or ())
                 db.session.rollback()
             if batch is None:
                 told = {one["code"] for one in tally.findings}
                 tally.findings += judge.findings(told)
                 tally.passed = judge.passed()
                 return True
-            _check_batch(batch, (stationery, judge), pool, tally)
+            work.check(batch, owns)
             if not _still_wanted(campaign_id, version, tally.rows):
                 return False
 
@@ -228,42 +236,65 @@ def _judge_of(campaign: Campaign) -> Judge:
     return Judge(untrusted, sender.server_size if sender else 0)
 
 
-def _check_batch(
-    batch: Sequence[Person],
-    by: tuple[Stationery, Judge],
-    pool: RenderPool,
-    tally: Tally,
-) -> None:
-    stationery, judge = by
-    tally.rows += len(batch)
-    wanted = []
-    for person in batch:
-        if person.skip in PROBLEM_ADDRESSES:
-            tally.problem(person, str(person.skip), person.words)
-        elif person.skip:
-            tally.skip(person)
-        else:
-            wanted.append((person, row_for(person)))
-    assert stationery.source is not None
-    values = [values_of(stationery, row) for _person, row in wanted]
-    made = pool.render_many(stationery.source, values, stationery.base_url)
-    is_sample = True
-    for (person, row), rendered in zip(wanted, made, strict=True):
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is needed to check one batch after another."""
+
+    stationery: Stationery
+    judge: Judge
+    pool: RenderPool
+    tally: Tally
+
+    def check(self, batch: Sequence[Person], owns: Mapping[int, Own]) -> None:
+        """Render, compose and count some recipients."""
+        self.tally.rows += len(batch)
+        wanted: list[tuple[Person, Row]] = []
+        for person in batch:
+            own = owns.get(person.id, NOTHING_OWN)
+            if person.skip in PROBLEM_ADDRESSES:
+                self.tally.problem(person, str(person.skip), person.words)
+            elif person.skip:
+                self.tally.skip(person)
+            elif own.words:
+                self.tally.problem(person, "content", own.words)
+            else:
+                wanted.append((person, row_for(person)))
+        source, base = self.stationery.source, self.stationery.base_url
+        assert source is not None
+        values = [values_of(self.stationery, row) for _person, row in wanted]
+        made = self.pool.render_many(source, values, base)
+        is_sample = True
+        for (person, row), rendered in zip(wanted, made, strict=True):
+            own = owns.get(person.id, NOTHING_OWN)
+            if self._is_good(person, row, own, rendered, is_sample=is_sample):
+                is_sample = False
+
+    def _is_good(
+        self,
+        person: Person,
+        row: Row,
+        own: Own,
+        rendered: Rendered | RenderFailure,
+        *,
+        is_sample: bool,
+    ) -> bool:
+        """Compose and count one recipient."""
         if isinstance(rendered, RenderFailure):
             words, variable = rendered.words, rendered.variable or ""
-            tally.problem(person, "content", words, variable)
-            continue
+            self.tally.problem(person, "content", words, variable)
+            return False
         try:
-            composed = compose(letter_of(stationery, row, rendered))
-            words = judge.message(composed, is_sample)
+            row = with_own(row, own.files)
+            composed = compose(letter_of(self.stationery, row, rendered))
+            words = self.judge.message(composed, is_sample)
         except (ComposeError, AddressError) as error:
             words = error.words
         if words:
-            tally.problem(person, "content", words)
-            continue
-        is_sample = False
-        judge.person(person)
-        tally.gets_it(person, rendered)
+            self.tally.problem(person, "content", words)
+            return False
+        self.judge.person(person)
+        self.tally.gets_it(person, rendered)
+        return True
 
 
 def row_for(person: Person) -> Row:

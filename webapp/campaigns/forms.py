@@ -154,6 +154,9 @@ class CampaignForm(TimingForm):
     attachments = FieldList(
         FormField(AttachmentForm), _l("Attachments"), max_entries=20
     )
+    attachment_column = StringField(
+        _l("Column that names each recipient's own files"), [Length(max=200)]
+    )
     base_url = StringField(_l("Base of relative links"), [Length(max=500)])
 
     def validate_reply_to(self, field: Field) -> None:
@@ -175,7 +178,7 @@ class CampaignForm(TimingForm):
         """Return what the service takes."""
         found = super().values()
         found["headers"] = found["headers"] or {}
-        for name in ("filter", "reply_to", "base_url"):
+        for name in ("filter", "reply_to", "base_url", "attachment_column"):
             found[name] = (found[name] or "").strip()
         for name in ("cc", "bcc"):
             found[name] = found[name] or []

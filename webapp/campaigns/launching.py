@@ -14,11 +14,12 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from webapp.campaigns import moves, timing
+from webapp.campaigns import moves, own_files, timing
 from webapp.campaigns.audience import Person, audience_of, batches
 from webapp.campaigns.checking import changed_since
 from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
 from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.own_files import NOTHING_OWN, Own
 from webapp.campaigns.states import State
 from webapp.core import queue
 from webapp.core.clock import now
@@ -287,7 +288,8 @@ def _read(campaign_id: int) -> _Batch | None:
     audience = audience_of(campaign, table)
     people = next(batches(audience, after, written or 0, BATCH), [])
     through = people[-1].id if people else after
-    rows = _rows_of(people, campaign.sender_snapshot["from_address"])
+    owns = own_files.of_people(campaign, people)
+    rows = _rows_of(people, owns, campaign.sender_snapshot["from_address"])
     return _Batch(after, through, written or 0, _same_of(campaign), rows)
 
 
@@ -318,14 +320,23 @@ OWN = (
     "reason_class",
     "reason",
     "message_id_header",
+    "attachments",
 )
 
 
-def _rows_of(people: Sequence[Person], from_address: str) -> str:
-    """Return the rows of a batch as JSON: a list of lists in the order of `OWN`."""
+def _rows_of(
+    people: Sequence[Person], owns: Mapping[int, Own], from_address: str
+) -> str:
+    """Return the rows of a batch as JSON: a list of lists in the order of `OWN`.
+
+    A row whose own files are gone since the check fails at once.
+    """
     key, rows = token_key(), []
     for person in people:
-        public_id = uuid7()
+        public_id, own = uuid7(), owns.get(person.id, NOTHING_OWN)
+        failed = "" if person.skip else own.words
+        status = "skipped" if person.skip else "failed" if failed else "pending"
+        reason_class = "content" if failed else str(person.skip or "")
         rows.append(
             (
                 public_id.hex,
@@ -336,10 +347,11 @@ def _rows_of(people: Sequence[Person], from_address: str) -> str:
                 person.address,
                 person.address_key,
                 person.values,
-                "skipped" if person.skip else "pending",
-                str(person.skip or ""),
-                person.words[:500],
+                status,
+                reason_class,
+                (failed or person.words)[:500],
                 message_id_of(key, public_id, from_address),
+                list(own.files) or None,
             )
         )
     return json.dumps(rows)

@@ -24,7 +24,7 @@ from webapp.composing.dkim import Signer, signed
 from webapp.composing.letter import Address, Attachment, Letter
 from webapp.composing.mime import Composed, compose, encoded_once, enveloped
 from webapp.core import blobs, secrets
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.core.errors import Invalid
 from webapp.core.ids import base32
 from webapp.core.words import _
@@ -89,7 +89,7 @@ class Stationery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What composing needs of one message row."""
+    """What composing needs of one message row; `attachments` are its own alone."""
 
     public_id: uuid.UUID
     address: str
@@ -98,6 +98,7 @@ class Row:
     message_id_header: str
     dated_at: datetime
     bodies: Mapping[str, Any] | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 def source_of(version: MessageTemplateVersion) -> Source:
@@ -155,7 +156,7 @@ def stationery_of(campaign: Campaign) -> Stationery:
         cc=_mailboxes(campaign.cc),
         bcc=_mailboxes(campaign.bcc),
         headers=tuple((str(k), str(v)) for k, v in campaign.headers.items()),
-        attachments=attachments_of(campaign.attachments),
+        attachments=attachments_of(all_attachments(campaign)),
         bounce_address=sender.get("bounce_address", ""),
         list_id=_list_id(campaign, sender.get("from_address", "")),
         kinds=_kinds(campaign),
@@ -193,6 +194,38 @@ def stationery_of_single(message: Message) -> Stationery:
     )
 
 
+def with_own(row: Row, files: Sequence[Mapping[str, Any]]) -> Row:
+    """Return a row with the files that only its recipient gets; reads the database."""
+    if not files:
+        return row
+    with reading():
+        attachments = attachments_of(files)
+        db.session.rollback()
+    return replace(row, attachments=attachments)
+
+
+def all_attachments(
+    campaign: Campaign, chosen: Sequence[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """Return what all recipients get: the message template's files, the campaign's.
+
+    Of two images with one Content-ID, that of the campaign stands in for the other.
+
+    Parameters
+    ----------
+    chosen
+        The campaign's own, where they are about to be others.
+    """
+    chosen = campaign.attachments if chosen is None else chosen
+    version = campaign.message_template_version
+    if version is None and campaign.message_template:
+        version = campaign.message_template.versions[0]
+    own = {one["content_id"] for one in chosen} - {""}
+    written = version.attachments if version else []
+    kept = [one for one in written if one["content_id"] not in own]
+    return [*kept, *chosen]
+
+
 def row_of(message: Message) -> Row:
     """Return what composing needs of a message."""
     return Row(
@@ -203,6 +236,7 @@ def row_of(message: Message) -> Row:
         message_id_header=message.message_id_header,
         dated_at=message.dated_at or message.created_at,
         bodies=message.bodies,
+        attachments=attachments_of(message.attachments or ()),
     )
 
 
@@ -255,7 +289,7 @@ def letter_of(stationery: Stationery, row: Row, rendered: Rendered | None) -> Le
         text=rendered.text or None if rendered.html else rendered.text,
         html=rendered.html,
         headers=(*stationery.headers, *extra),
-        attachments=stationery.attachments,
+        attachments=(*stationery.attachments, *row.attachments),
         message_id=row.message_id_header,
         date=row.dated_at,
         envelope_from=_envelope_from(stationery, row),

@@ -214,7 +214,7 @@ def suppress(campaign_id: int, message_id: int) -> ResponseReturnValue:
 def frame(campaign_id: int, message_id: int) -> ResponseReturnValue:
     """Serve the HTML of one message for the frame: no script, nothing from outside."""
     made = messages.letter(messages.get(message_id, campaign_id))
-    return framed(made.html or "")
+    return framed(messages.html_of(made))
 
 
 @steps.get("/campaigns/<int:campaign_id>/preview/frame")

@@ -31,13 +31,14 @@ from webapp.campaigns.models import (
 )
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key
-from webapp.composing.letter import ComposeError, Letter
+from webapp.composing.letter import Attachment, ComposeError, Letter
 from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
 from webapp.core.words import _
 from webapp.message_templates.delivered import Check, Delivered, checks
+from webapp.message_templates.pictures import with_pictures
 from webapp.message_templates.rendering import Rendered, RenderFailure, shared_pool
 from webapp.senders import signing
 from webapp.senders.models import Sender
@@ -193,7 +194,19 @@ def preview_html(campaign: Campaign, recipient_id: int) -> str:
     """Return the HTML of one recipient's preview; empty where there is none."""
     people = first_people(campaign, exact=recipient_id)
     shown = preview(campaign, people[0]) if people else None
-    return shown.html or "" if isinstance(shown, Rendered) else ""
+    if not isinstance(shown, Rendered):
+        return ""
+    found = stationery_of(campaign).attachments
+    return with_pictures(shown.html or "", _pictures(found))
+
+
+def html_of(made: Letter) -> str:
+    """Return the HTML of a letter, the images that go along inside of it."""
+    return with_pictures(made.html or "", _pictures(made.attachments))
+
+
+def _pictures(attachments: Sequence[Attachment]) -> dict[str, bytes]:
+    return {one.content_id: one.content for one in attachments if one.content_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,13 +294,22 @@ class WebhookOutbox(Base):
 
 
 class Upload(Base):
-    """A file that an operator or the API gave, to be attached."""
+    """A file that an operator or the API gave, to be attached.
+
+    With a `campaign_id` it is one of those that cells of its recipients may name;
+    `name_key` is its name as such a cell is compared with it.
+    """
 
     __tablename__ = "upload"
+    __table_args__ = (sa.Index("ix_upload_campaign_name", "campaign_id", "name_key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[uuid.UUID] = mapped_column(default=uuid7, unique=True)
     file_name: Mapped[str] = mapped_column(sa.String(255))
+    name_key: Mapped[str] = mapped_column(sa.String(255), default="")
+    campaign_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("campaign.id", ondelete="CASCADE")
+    )
     content_type: Mapped[str] = mapped_column(sa.String(128))
     sha256: Mapped[str] = mapped_column(sa.ForeignKey("blob.sha256"))
     size: Mapped[int]

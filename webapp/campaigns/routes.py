@@ -10,8 +10,10 @@ from webapp.campaigns import (
     leaving_out,
     live,
     messages,
+    own_files,
     service,
     testing,
+    uploads,
 )
 from webapp.campaigns.audience import first_people
 from webapp.campaigns.checking import changed_since, is_clean
@@ -21,7 +23,6 @@ from webapp.campaigns.forms import (
     RowsForm,
     TestForm,
 )
-from webapp.campaigns.letters import LARGEST_ATTACHMENTS
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import chosen
 from webapp.campaigns.states import EDITABLE, State
@@ -34,6 +35,7 @@ from webapp.core.words import _
 from webapp.operators.access import Scope, actor, requires
 
 bp = Blueprint("campaigns", __name__)
+LARGEST_AT_ONCE = 100 * 1024 * 1024  # octets of files for single recipients
 FORM_ROOM = 256 * 1024  # octets of a form beside its file
 STEP_FIELDS = {
     "recipients": ("name", "recipient_table_id"),
@@ -44,9 +46,11 @@ STEP_FIELDS = {
         "cc",
         "bcc",
         "base_url",
+        "attachment_column",
         "throttle",
     ),
 }
+FILE_FIELDS = ("file", "content_id", "attachments", "own_files")
 NEXT = {"recipients": "message", "message": "preview"}
 
 
@@ -123,7 +127,7 @@ def message(campaign_id: int) -> ResponseReturnValue:
 
 @bp.post("/campaigns/<int:campaign_id>/<any(recipients, message):step>")
 @requires(Scope.WRITE)
-@takes_up_to(LARGEST_ATTACHMENTS + FORM_ROOM)
+@takes_up_to(LARGEST_AT_ONCE + FORM_ROOM)
 def save(campaign_id: int, step: str) -> ResponseReturnValue:
     """Save a step, or show it again with what is wrong."""
     campaign = editable(campaign_id)
@@ -148,7 +152,7 @@ def save(campaign_id: int, step: str) -> ResponseReturnValue:
 def _said(error: Invalid | Refused) -> str:
     """Return what is wrong; about files in its own words, they are no fields here."""
     fields = error.fields if isinstance(error, Invalid) else {}
-    ours = [fields.get(name, []) for name in ("file", "content_id", "attachments")]
+    ours = [fields.get(name, []) for name in FILE_FIELDS]
     return " ".join(line for lines in ours for line in lines) or error.words
 
 
@@ -158,6 +162,13 @@ def _attachments_changed(campaign_id: int) -> bool:
     if sha256:
         attaching.detach(campaign_id, sha256, content_id)
         return True
+    if taken := request.form.get("take_away"):
+        attaching.take_away(campaign_id, uploads.get(uploads.id_of(taken)))
+        return True
+    own = [one for one in request.files.getlist("own_files") if one.filename]
+    if own:
+        files = [(str(one.filename), one.read()) for one in own]
+        attaching.give(campaign_id, actor().operator, files)
     given = request.files.get("file")
     if given is not None and given.filename:
         form = forms.from_page(AttachForm)
@@ -305,7 +316,15 @@ def _values(form: CampaignForm, names: tuple[str, ...]) -> dict[str, Any]:
 def _step(
     form: CampaignForm, campaign: Campaign | None, words: str = ""
 ) -> dict[str, Any]:
-    return {"form": form, "campaign": campaign, "words": words, **service.choices()}
+    table = campaign.recipient_table if campaign else None
+    return {
+        "form": form,
+        "campaign": campaign,
+        "words": words,
+        "pool": own_files.pool_of(campaign.id) if campaign else (),
+        "columns": [column.name for column in table.columns] if table else [],
+        **service.choices(),
+    }
 
 
 def _rows() -> list[int]:

@@ -214,6 +214,7 @@ def duplicate(campaign_id: int, operator: Operator | None = None) -> Campaign:
     """Make a new draft from a campaign."""
     old = get(campaign_id)
     kept = (*CHOICES, "cc", "bcc", "reply_to", "headers", "attachments", "base_url")
+    kept = (*kept, "attachment_column")
     values = {name: getattr(old, name) for name in (*kept, "protection", *TIMING)}
     values["scheduled_at"] = ""
     return create(operator, name=_("Copy of %(name)s", name=old.name)[:200], **values)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import single, uploads
+from webapp.campaigns import attaching, single, uploads
 from webapp.campaigns.forms import MessageForm
 from webapp.campaigns.models import Upload
 from webapp.campaigns.presenting import MESSAGE, whole_message_json
@@ -16,6 +16,7 @@ from webapp.campaigns.progress import iso
 from webapp.campaigns.states import FINAL
 from webapp.core import blobs, downloads, forms
 from webapp.core.errors import Invalid
+from webapp.core.file_names import clean_file_name
 from webapp.core.http import takes_up_to
 from webapp.core.openapi import operation, schema_object
 from webapp.core.words import _
@@ -65,12 +66,22 @@ def send() -> ResponseReturnValue:
 @operation(multipart=True, answer=UPLOAD, status=201)
 @idempotent
 def upload() -> ResponseReturnValue:
-    """Store a file (`file`) to be attached; the same content only once."""
+    """Store a file (`file`) to be attached; the same content only once.
+
+    With `campaign_id`, the rows of that campaign's recipients may name it, in the
+    column that the campaign calls its `attachment_column`.
+    """
     given = request.files.get("file")
     if given is None or not given.filename:
         words = _("Send the file as multipart/form-data, in the field file.")
         raise Invalid(words, {"file": [words]})
-    made = uploads.store(given.filename, given.read(), actor().operator)
+    content, who = given.read(), actor().operator
+    campaign_id = request.form.get("campaign_id", type=int)
+    if "campaign_id" in request.form:
+        attaching.give(campaign_id or 0, who, [(given.filename, content)])
+        (made,) = uploads.called(clean_file_name(given.filename), campaign_id or 0)
+    else:
+        made = uploads.store(given.filename, content, who)
     place = url_for("single_api.show_upload", upload_id=made.public_id)
     return _upload_json(made), 201, {"Location": place}
 

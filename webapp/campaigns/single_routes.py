@@ -94,7 +94,7 @@ def frame(message_id: int) -> ResponseReturnValue:
     message = messages.get(message_id)
     if message.campaign_id is not None:
         raise NotFound(_("There is no such message."))
-    return framed(messages.letter(message).html or "")
+    return framed(messages.html_of(messages.letter(message)))
 
 
 def _given_files() -> list[Upload]:

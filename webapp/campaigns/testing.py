@@ -1,12 +1,21 @@
 """Send one row of a campaign to the operator, before anybody else gets it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from webapp.campaigns import moves
+from webapp.campaigns import moves, own_files
 from webapp.campaigns.audience import audience_of, batches
 from webapp.campaigns.checking import obstacles, row_for
-from webapp.campaigns.letters import message_id_of, stationery_of, token_key, values_of
+from webapp.campaigns.letters import (
+    all_attachments,
+    message_id_of,
+    stationery_of,
+    token_key,
+    values_of,
+)
 from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.own_files import Own
 from webapp.campaigns.service import get
 from webapp.composing.addresses import address_key
 from webapp.core import queue
@@ -42,7 +51,7 @@ def send_to(
     for words in obstacles(campaign):
         raise Refused(words)
     assert campaign.sender is not None
-    subject, text, html = _rendered(campaign, recipient_id)
+    bodies = _rendered(campaign, recipient_id)
     public_id = uuid7()
     message = Message(
         public_id=public_id,
@@ -50,7 +59,7 @@ def send_to(
         name=operator.name,
         address=operator.email,
         address_key=address_key(operator.email),
-        bodies={"subject": f"{MARK} {subject}", "text": text, "html": html},
+        bodies=bodies,
         due_at=db.session.scalar(sa.select(db_now())),
         message_id_header=message_id_of(
             token_key(), public_id, campaign.sender.from_address
@@ -66,9 +75,8 @@ def send_to(
     return message
 
 
-def _rendered(
-    campaign: Campaign, recipient_id: int | None
-) -> tuple[str, str, str | None]:
+def _rendered(campaign: Campaign, recipient_id: int | None) -> dict[str, Any]:
+    """Return what one recipient would get, files and all."""
     table = campaign.recipient_table
     assert table is not None
     after = (recipient_id or 1) - 1
@@ -84,4 +92,12 @@ def _rendered(
     made = shared_pool().render_many(stationery.source, [values], stationery.base_url)
     if isinstance(made[0], RenderFailure):
         raise Refused(made[0].words)
-    return made[0].subject, made[0].text, made[0].html
+    own = own_files.of_people(campaign, batch[:1]).get(batch[0].id, Own())
+    if own.words:
+        raise Refused(own.words)
+    return {
+        "subject": f"{MARK} {made[0].subject}",
+        "text": made[0].text,
+        "html": made[0].html,
+        "attachments": [*all_attachments(campaign), *own.files],
+    }

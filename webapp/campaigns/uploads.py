@@ -1,6 +1,7 @@
 """Files that operators and the API give to be attached, stored once by content."""
 
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -52,10 +53,30 @@ def kept(name: str, content: bytes, field: str = "file") -> Upload:
         raise Invalid(_("Some values need your attention."), {field: [words]})
     return Upload(
         file_name=clean,
+        name_key=name_key(clean),
         content_type=type_of(clean, content)[:128],
         sha256=blobs.put(content),
         size=len(content),
     )
+
+
+def called(name: str, campaign_id: int) -> Sequence[Upload]:
+    """Return the files of this name that rows of a campaign may name."""
+    query = sa.select(Upload).where(
+        Upload.campaign_id == campaign_id, Upload.name_key == name_key(name)
+    )
+    return db.session.scalars(query).all()
+
+
+def name_key(name: str) -> str:
+    """Return what two spellings of one file name have in common.
+
+    Examples
+    --------
+    >>> name_key("Bill 7.PDF") == name_key("bill 7.pdf")
+    True
+    """
+    return name.casefold()[:255]
 
 
 def refusal(name: str, content: bytes) -> str:

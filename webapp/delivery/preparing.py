@@ -85,6 +85,7 @@ _COLUMNS = (
     Message.address,
     Message.row_values,
     Message.bodies,
+    Message.attachments,
     Message.tries,
     Message.attempt,
     Message.message_id_header,
@@ -191,6 +192,7 @@ def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
         dated_at=row.dated_at or at,
         bodies=bodies,
     )
+    composing = letters.with_own(composing, row.attachments or ())
     return _Draft(row, stationery, composing, at, _left_out(row.bodies, bodies))
 
 

@@ -4,6 +4,7 @@ The HTML of a message is never part of a page: it is a document of its own, in a
 sandboxed frame, with a policy that lets nothing run and nothing load but pictures.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from webapp.composing.addresses import AddressError
 from webapp.composing.letter import Address, ComposeError, Letter
 from webapp.composing.mime import compose
-from webapp.core import forms
+from webapp.core import blobs, forms
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.message_templates import previewing, service
@@ -24,6 +25,7 @@ from webapp.message_templates.forms import MessageTemplateForm
 from webapp.message_templates.links import PROBLEMS
 from webapp.message_templates.lint import needed_names
 from webapp.message_templates.models import MessageTemplate
+from webapp.message_templates.pictures import with_pictures
 from webapp.message_templates.previewing import Preview, Row
 from webapp.message_templates.reading import undeclared
 from webapp.message_templates.rendering import Rendered
@@ -97,10 +99,11 @@ def show(message_template_id: int) -> ResponseReturnValue:
 @requires(Scope.READ)
 def frame(message_template_id: int) -> ResponseReturnValue:
     """Return the HTML of one row's message as a document of its own."""
-    source = service.source_of(service.newest(service.get(message_template_id)))
+    version = service.newest(service.get(message_template_id))
+    source = service.source_of(version)
     asked = _asked()
     made = _made(source, asked.table, _row(asked.table, source))
-    return _document(made, images=asked.images)
+    return _document(made, _pictures(version.attachments), images=asked.images)
 
 
 @bp.post("/message-templates/draft")
@@ -128,7 +131,10 @@ def draft_frame() -> ResponseReturnValue:
     """Return the HTML of what the editor holds as a document of its own."""
     source = forms.from_page(MessageTemplateForm).source()
     table = _asked().table
-    return _document(_made(source, table, _row(table, source)), images=False)
+    number = request.values.get("template", type=int)
+    files = service.newest(service.get(number)).attachments if number else []
+    made = _made(source, table, _row(table, source))
+    return _document(made, _pictures(files), images=False)
 
 
 def _asked() -> _Asked:
@@ -243,14 +249,23 @@ def _delivered(mime: tuple[str, str] | str | None, from_: Address) -> list[Check
     return checks(Delivered(mime[1].encode(), from_.addr))
 
 
-def _document(made: Preview, *, images: bool) -> Response:
+def _pictures(files: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Return the images that go along, by their Content-ID."""
+    named = {one["content_id"]: one["sha256"] for one in files if one["content_id"]}
+    return {cid: b"".join(blobs.read(sha256)) for cid, sha256 in named.items()}
+
+
+def _document(
+    made: Preview, pictures: Mapping[str, bytes], *, images: bool
+) -> Response:
     """Return a rendered message as a document that can do nothing."""
     if made.rendered is None:
         body = render_template("message_templates/_no_frame.html", made=made)
     elif made.rendered.html is None:
         body = render_template("message_templates/_text_frame.html", made=made)
     else:
-        body = made.rendered.html if images else without_images(made.rendered.html)
+        body = with_pictures(made.rendered.html, pictures)
+        body = body if images else without_images(body)
     answer = Response(body, mimetype="text/html")
     allowed = "data: https: http:" if images else "data:"
     answer.headers["Content-Security-Policy"] = FRAME_POLICY.format(images=allowed)

@@ -15,12 +15,18 @@ from webapp.message_templates.findings import Fix
 from webapp.message_templates.forms import FixForm, MessageTemplateForm
 from webapp.message_templates.models import MessageTemplate
 from webapp.message_templates.rendering import shared_pool
-from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES
+from webapp.message_templates.source import PART_WORDS, SYSTEM_NAMES, Source
 from webapp.operators.access import Scope, actor, requires
 from webapp.recipients.models import RecipientTable
 
 bp = Blueprint("message_templates", __name__)
 MOST = 500
+#: How an image that goes along is shown, by format.
+_PICTURES = {
+    "markdown": "![](cid:{})",
+    "html": '<img src="cid:{}" alt="">',
+    "mjml": '<mj-image src="cid:{}" alt="" />',
+}
 
 
 @bp.get("/message-templates")
@@ -51,7 +57,7 @@ def new() -> ResponseReturnValue:
     data: dict[str, Any] = {"name": name}
     if source:
         data |= {field: getattr(source, field) for field in service.BODY}
-    return _editor(MessageTemplateForm(data=data))
+    return editor_page(MessageTemplateForm(data=data))
 
 
 @bp.post("/message-templates/new")
@@ -65,7 +71,7 @@ def create() -> ResponseReturnValue:
         form.check()
         template = service.create(by=actor().operator.id, **form.changes())
     except Invalid as error:
-        return _editor(form, wrong=error), 422
+        return editor_page(form, wrong=error), 422
     flash(_("Saved."))
     return _to_editor(template)
 
@@ -78,7 +84,7 @@ def show(message_template_id: int) -> ResponseReturnValue:
     kept = service.newest(template)
     data = {field: getattr(kept, field) for field in service.BODY}
     data |= {"name": template.name, "format": kept.format.value}
-    return _editor(MessageTemplateForm(data=data), template)
+    return editor_page(MessageTemplateForm(data=data), template)
 
 
 @bp.post("/message-templates/<int:message_template_id>")
@@ -95,10 +101,10 @@ def save(message_template_id: int) -> ResponseReturnValue:
             message_template_id, form.changes(), form.version.data, by
         )
     except Invalid as error:
-        return _editor(form, service.get(message_template_id), wrong=error), 422
+        return editor_page(form, service.get(message_template_id), wrong=error), 422
     except Refused as error:
         db.session.rollback()
-        page = _editor(form, service.get(message_template_id), conflict=error.words)
+        page = editor_page(form, service.get(message_template_id), conflict=error.words)
         return page, 409
     flash(_("Saved as version %(number)s.", number=template.version))
     then = "message_template_previews.show"
@@ -219,9 +225,9 @@ def _with_text(
     if made is None:
         words = _("No text could be made from this body.")
         wrong = Invalid(words, {"text": [words]})
-        return _editor(form, template, wrong=wrong), 422
+        return editor_page(form, template, wrong=wrong), 422
     form.text.data = made
-    return _editor(form, template)
+    return editor_page(form, template)
 
 
 def _to_editor(template: MessageTemplate, page: str = "") -> ResponseReturnValue:
@@ -232,12 +238,13 @@ def _to_editor(template: MessageTemplate, page: str = "") -> ResponseReturnValue
     return redirect(there, 303)
 
 
-def _editor(
+def editor_page(
     form: MessageTemplateForm,
     template: MessageTemplate | None = None,
     wrong: Invalid | None = None,
     conflict: str = "",
 ) -> str:
+    """Return the editor with what a form holds, and what is wrong with it."""
     for name, lines in (wrong.fields if wrong else {}).items():
         if name in form and not form[name].errors:
             form[name].errors = tuple(lines)
@@ -259,9 +266,25 @@ def _editor(
         findings=findings,
         base_url=previewing.base_url(),
         parts=PART_WORDS,
-        placeholders=_placeholders(table),
+        placeholders=[*_placeholders(table), *_pictures(template, source)],
+        elsewhere=[
+            line
+            for name, lines in (wrong.fields if wrong else {}).items()
+            for line in lines
+            if name not in form
+        ],
         language=LANGUAGE,
     )
+
+
+def _pictures(
+    template: MessageTemplate | None, source: Source
+) -> list[tuple[str, str]]:
+    """Return what inserts each image that goes along: label and text."""
+    files = service.newest(template).attachments if template else []
+    named = [one["content_id"] for one in files if one["content_id"]]
+    written = _PICTURES.get(source.format, "")
+    return [(f"cid:{name}", written.format(name)) for name in named if written]
 
 
 def _placeholders(table: RecipientTable | None) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ KIND = "message_template"
 # Campaigns come later in the pipeline; only how many there are matters here.
 _CAMPAIGN = sa.table("campaign", sa.column("message_template_id", sa.Integer))
 BODY = ("format", "language", "subject", "preview_text", "html", "text")
+KEPT = (*BODY, "attachments")
 
 
 def get(message_template_id: int) -> MessageTemplate:
@@ -120,7 +121,7 @@ def edit(
     Parameters
     ----------
     values
-        ``name`` and the fields of `BODY`; what is left out stays.
+        ``name`` and the fields of `KEPT`; what is left out stays.
     version
         The version that the changes were made on; ``None`` overwrites any.
 
@@ -134,9 +135,9 @@ def edit(
     template = get(message_template_id)
     _expect(template, version)
     kept = newest(template)
-    body = {name: values.get(name, getattr(kept, name)) for name in BODY}
+    body = {name: values.get(name, getattr(kept, name)) for name in KEPT}
     template.name = str(values.get("name", template.name)).strip()
-    if any(body[name] != getattr(kept, name) for name in BODY):
+    if any(body[name] != getattr(kept, name) for name in KEPT):
         _claim(template)
         _add_version(template, body, template.version, by)
     _flush_or_name_taken()
@@ -168,7 +169,7 @@ def restore(
 ) -> MessageTemplate:
     """Make an older version the newest again."""
     old = version_of(get(message_template_id), number)
-    return edit(message_template_id, {name: getattr(old, name) for name in BODY}, by=by)
+    return edit(message_template_id, {name: getattr(old, name) for name in KEPT}, by=by)
 
 
 def duplicate(message_template_id: int, by: int | None = None) -> MessageTemplate:
@@ -181,7 +182,7 @@ def duplicate(message_template_id: int, by: int | None = None) -> MessageTemplat
         for n in range(len(names) + 1)
     )
     name = next(copy for copy in copies if copy not in names)
-    return create(name, by, **{field: getattr(old, field) for field in BODY})
+    return create(name, by, **{field: getattr(old, field) for field in KEPT})
 
 
 def archive(message_template_id: int, *, archived: bool = True) -> MessageTemplate:
@@ -270,6 +271,7 @@ def _add_version(
         number=number,
         format=Format(body.get("format") or Format.MARKDOWN),
         created_by=by,
+        attachments=list(body.get("attachments") or []),
         **fields,
     )
     template.versions.insert(0, version)

@@ -72,7 +72,7 @@ def choose(token: str) -> ResponseReturnValue:
 def view(token: str) -> ResponseReturnValue:
     """Show a message in the browser, as a document that can do nothing."""
     made = messages.letter(unsubscribing.message_to_view(token))
-    body = made.html or f"<pre>{escape(made.text or '')}</pre>"
+    body = messages.html_of(made) or f"<pre>{escape(made.text or '')}</pre>"
     answer = Response(body, content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = VIEW_POLICY
     answer.headers["Referrer-Policy"] = "no-referrer"
