@@ -948,24 +948,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "upload",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("public_id", sa.Uuid(), nullable=False),
-        sa.Column("file_name", sa.String(length=255), nullable=False),
-        sa.Column("content_type", sa.String(length=128), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("created_by", sa.Integer(), nullable=True),
-        sa.Column(
-            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["sha256"], ["blob.sha256"], name=op.f("fk_upload_sha256_blob")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
-        sa.UniqueConstraint("public_id", name=op.f("uq_upload_public_id")),
-    )
-    op.create_table(
         "campaign",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -1401,6 +1383,37 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "upload",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.Uuid(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=False),
+        sa.Column("name_key", sa.String(length=255), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("content_type", sa.String(length=128), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=True),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"],
+            ["campaign.id"],
+            name=op.f("fk_upload_campaign_id_campaign"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["blob.sha256"], name=op.f("fk_upload_sha256_blob")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_upload_public_id")),
+    )
+    with op.batch_alter_table("upload", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_upload_campaign_name", ["campaign_id", "name_key"], unique=False
+        )
+
+    op.create_table(
         "answer",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("mail_id", sa.Integer(), nullable=False),
@@ -1568,6 +1581,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_answer_message_id"))
 
     op.drop_table("answer")
+    with op.batch_alter_table("upload", schema=None) as batch_op:
+        batch_op.drop_index("ix_upload_campaign_name")
+
+    op.drop_table("upload")
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_message_settled",
@@ -1627,7 +1644,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_campaign_message_template_id"))
 
     op.drop_table("campaign")
-    op.drop_table("upload")
     with op.batch_alter_table("sender_fallback", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sender_fallback_fallback_id"))
 
