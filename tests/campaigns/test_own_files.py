@@ -50,7 +50,7 @@ def carried(message: Message) -> dict[str, bytes]:
     assert message.campaign is not None
     data = finished(stationery_of(message.campaign), messages.letter(message)).data
     return {
-        part.get_filename() or "": part.get_payload(decode=True)  # type: ignore[misc]
+        part.get_filename() or "": part.get_payload(decode=True)  # type: ignore[misc]  # a file has no parts
         for part in message_from_bytes(data).walk()
         if part.get_content_disposition() == "attachment"
     }
