@@ -60,7 +60,7 @@ def test_it_starts_from_an_empty_directory_and_stops_with_one_ctrl_c(
         "practice.server",
         "gunicorn",
         "worker.py",
-        "flask",
+        "mailbox watch",
     }
     assert desk.stop(signal.SIGINT) == 0
     assert [child for child in family if child.is_running()] == []
@@ -83,6 +83,7 @@ def test_what_it_leaves_behind_is_private(running: Desk) -> None:
         ("practice.server", "practice"),
         ("gunicorn", "web"),
         ("worker.py", "worker 1"),
+        ("mailbox watch", "watcher"),
     ],
 )
 def test_a_part_that_is_killed_is_started_again_and_said(

@@ -29,6 +29,10 @@ def _read_all(pipe: IO[str], lines: list[str]) -> None:
         lines.extend(pipe)
 
 
+#: What tells one process of a desk from another.
+PARTS = ("redis-server", "practice.server", "gunicorn", "worker.py", "mailbox watch")
+
+
 class Desk:
     """A running ``serve.py``; what it says is in `lines` and `complaints`."""
 
@@ -72,7 +76,7 @@ class Desk:
                 words = " ".join(child.cmdline())
             except psutil.NoSuchProcess:  # ended just now, as a zombie or for good
                 continue
-            for part in ("redis-server", "practice.server", "gunicorn", "worker.py"):
+            for part in PARTS:
                 if part in words:
                     found[part] = child
         return found
