@@ -11,7 +11,7 @@ from email.message import EmailMessage, MIMEPart
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from webapp.composing import mime, wire
@@ -106,6 +106,16 @@ def test_bodies_survive_in_any_language(text: str, html: str) -> None:
     assert body_lines(markup) == body_lines(html)
 
 
+def read_to(data: bytes) -> str:
+    """Return the only name in To, read with the older parser."""
+    raw = email.message_from_bytes(data, policy=policy.compat32)["To"]
+    phrases = [phrase for phrase, _ in getaddresses([raw])]
+    return "; ".join(
+        " ".join(str(make_header(decode_header(phrase))).split()) for phrase in phrases
+    )
+
+
+@settings(deadline=None)
 @given(HEADER_TEXT, HEADER_TEXT, BODY_TEXT, BODY_TEXT)
 def test_it_is_the_message_that_the_standard_library_makes(
     name: str, subject: str, text: str, html: str
@@ -121,10 +131,14 @@ def test_it_is_the_message_that_the_standard_library_makes(
     made.set_content(text)
     made.add_alternative(html, subtype="html")
     theirs = parsed(Composed(made.as_bytes(), "", (), False))
+    assume(read_to(made.as_bytes()) == name)  # it folds some so that nobody can
+    assume(theirs["Subject"] == subject)
     letter = replace(LETTER, subject=subject, text=text, html=html)
-    ours = parsed(compose(replace(letter, to=(Address(name, "ada@example.com"),))))
+    composed = compose(replace(letter, to=(Address(name, "ada@example.com"),)))
+    ours = parsed(composed)
     assert shape(ours) == shape(theirs)
-    for header in ("From", "To", "Subject", "Date", "Message-ID"):
+    assert read_to(composed.data) == name
+    for header in ("From", "Subject", "Date", "Message-ID"):
         assert " ".join(ours[header].split()) == " ".join(theirs[header].split())
     for mine, other in zip(ours.iter_parts(), theirs.iter_parts(), strict=True):
         assert isinstance(mine, EmailMessage)

@@ -173,9 +173,11 @@ def encoded_words(value: str) -> list[str]:
     ['=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3F=3D?=']
     """
     as_q = [_q(char) for char in value]
-    if sum(map(len, as_q)) <= 2 * len(value):
-        return [f"=?utf-8?q?{chunk}?=" for chunk in _chunks(as_q, _WORD - 12)]
-    octets = _chunks(list(value), (_WORD - 12) // 4 * 3)
+    sizes = [*map(len, as_q)]
+    if sum(sizes) <= 2 * len(value):
+        return [f"=?utf-8?q?{chunk}?=" for chunk in _chunks(as_q, sizes, _WORD - 12)]
+    sizes = [len(char.encode()) for char in value]
+    octets = _chunks(value, sizes, (_WORD - 12) // 4 * 3)
     return [f"=?utf-8?b?{b64encode(chunk.encode()).decode()}?=" for chunk in octets]
 
 
@@ -225,18 +227,16 @@ def _q(char: str) -> str:
     )
 
 
-def _chunks(pieces: Sequence[str], limit: int) -> list[str]:
-    """Join ``pieces`` to texts of at most ``limit`` octets."""
-    chunks = [""]
-    size = 0
-    for piece in pieces:
-        octets = len(piece.encode())
-        if size + octets > limit:
-            chunks.append("")
-            size = 0
-        chunks[-1] += piece
+def _chunks(pieces: Sequence[str], sizes: Sequence[int], limit: int) -> list[str]:
+    """Join ``pieces`` of these sizes to texts of at most ``limit``."""
+    chunks: list[str] = []
+    start = size = 0
+    for at, octets in enumerate(sizes):
         size += octets
-    return chunks
+        if size > limit:
+            chunks.append("".join(pieces[start:at]))
+            start, size = at, octets
+    return [*chunks, "".join(pieces[start:])]
 
 
 def _shown(text: str) -> str:

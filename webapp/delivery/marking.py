@@ -204,46 +204,47 @@ def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
     connection = db.session.connection()
     first = [row for row in rows if row.is_first]
     if first:
-        connection.execute(
-            _FIX_HEADERS,
-            [
-                {
-                    "of_id": row.id,
-                    "new_header": row.message_id_header,
-                    "new_date": row.dated_at,
-                }
-                for row in first
-            ],
-        )
+        _fix_headers(first)
         tell([line(row.id, "rendered", this.at, str(row.id)) for row in first])
-    earlier = ATTEMPT.alias()
-    number = (
-        sa.select(sa.func.count() + 1)
-        .select_from(earlier)
-        .where(earlier.c.message_id == MESSAGE.c.id)
-        .scalar_subquery()
-    )
     connection.execute(
-        sa.insert(ATTEMPT).from_select(
-            ["id", "message_id", "number", "sender_id", "worker_id", "started_at",
-             "outcome", "reply"],
-            sa.select(
-                MESSAGE.c.attempt,
-                MESSAGE.c.id,
-                number,
-                sa.literal(plan.sender.id),
-                MESSAGE.c.worker_id,
-                sa.literal(this.at, ATTEMPT.c.started_at.type),
-                sa.literal(""),
-                sa.literal(""),
-            ).where(MESSAGE.c.attempt == this.attempt, MESSAGE.c.id.in_(
-                [row.id for row in rows]
-            )),
-        )
-    )  # fmt: skip
+        _ADD_ATTEMPTS,
+        {
+            "of_ids": [row.id for row in rows],
+            "of_attempt": this.attempt,
+            "of_sender": plan.sender.id,
+            "of_time": this.at,
+        },
+    )
     _address(rows)
 
 
+def _fix_headers(rows: Sequence[Prepared]) -> None:
+    """Fix Message-ID and date before the first try.
+
+    The launch has fixed most Message-IDs, and rows that were prepared together have one
+    date: one statement does for all of those.
+    """
+    connection = db.session.connection()
+    dates = {row.dated_at for row in rows if not row.has_new_header}
+    for date in dates:
+        ids = [
+            row.id for row in rows if not row.has_new_header and row.dated_at == date
+        ]
+        connection.execute(_FIX_DATE, {"of_ids": ids, "new_date": date})
+    anew = [
+        {
+            "of_id": row.id,
+            "new_header": row.message_id_header,
+            "new_date": row.dated_at,
+        }
+        for row in rows
+        if row.has_new_header
+    ]
+    if anew:
+        connection.execute(_FIX_HEADERS, anew)
+
+
+# Statements are made once: making one costs as much as running it.
 _FIX_HEADERS = (
     sa.update(MESSAGE)
     .where(MESSAGE.c.id == sa.bindparam("of_id"), MESSAGE.c.dated_at.is_(None))
@@ -252,6 +253,38 @@ _FIX_HEADERS = (
         dated_at=sa.bindparam("new_date"),
     )
 )
+_FIX_DATE = (
+    sa.update(MESSAGE)
+    .where(
+        MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)),
+        MESSAGE.c.dated_at.is_(None),
+    )
+    .values(dated_at=sa.bindparam("new_date"))
+)
+_EARLIER = ATTEMPT.alias()
+_NUMBER = (
+    sa.select(sa.func.count() + 1)
+    .select_from(_EARLIER)
+    .where(_EARLIER.c.message_id == MESSAGE.c.id)
+    .scalar_subquery()
+)
+_ADD_ATTEMPTS = sa.insert(ATTEMPT).from_select(
+    ["id", "message_id", "number", "sender_id", "worker_id", "started_at", "outcome",
+     "reply"],
+    sa.select(
+        MESSAGE.c.attempt,
+        MESSAGE.c.id,
+        _NUMBER,
+        sa.bindparam("of_sender", type_=ATTEMPT.c.sender_id.type),
+        MESSAGE.c.worker_id,
+        sa.bindparam("of_time", type_=ATTEMPT.c.started_at.type),
+        sa.literal(""),
+        sa.literal(""),
+    ).where(
+        MESSAGE.c.attempt == sa.bindparam("of_attempt"),
+        MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)),
+    ),
+)  # fmt: skip
 
 
 def _address(rows: Sequence[Prepared]) -> None:

@@ -27,7 +27,7 @@ from webapp.delivery.outcomes import Standing
 from webapp.delivery.plans import Plan, allowed
 from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
-CHUNK = 50
+CHUNK = 125
 TICKET_ROWS = 500
 # A large campaign is begun at so many places, so that workers seldom meet.
 PLACES = 16
@@ -44,6 +44,8 @@ class Prepared:
         The row's attempt when it was read.
     is_first
         Whether nobody tried before: then Message-ID and date are fixed by the mark.
+    has_new_header
+        Whether the row had no Message-ID yet.
     targets
         The envelope recipients of this try: those not yet accepted.
     kinds
@@ -57,6 +59,7 @@ class Prepared:
     is_dry_run: bool
     seen: uuid.UUID | None
     is_first: bool
+    has_new_header: bool
     message_id_header: str
     dated_at: datetime
     composed: Composed
@@ -291,6 +294,7 @@ def _ready(
         is_dry_run=plan.is_dry_run,
         seen=row.attempt,
         is_first=row.dated_at is None,
+        has_new_header=not row.message_id_header,
         message_id_header=composing.message_id_header,
         dated_at=composing.dated_at,
         composed=composed,

@@ -37,6 +37,7 @@ EVENT = cast(sa.Table, Event.__table__)
 WORKER = cast(sa.Table, Worker.__table__)
 
 PROVABLE = (Status.SENDING, Status.UNKNOWN, Status.PENDING)
+UNPROVEN = (Status.SENDING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     connection = db.session.connection()
     proven = [one for one in settled if one.verdict.status is not Status.UNKNOWN]
     silent = [one for one in settled if one.verdict.status is Status.UNKNOWN]
-    for group, statuses in ((proven, PROVABLE), (silent, (Status.SENDING,))):
+    for group, statuses in ((proven, PROVABLE), (silent, UNPROVEN)):
         if group:
             rows = [_message_row(one, at) for one in group]
-            connection.execute(_update_message(statuses), rows)
+            connection.execute(_UPDATE_MESSAGE[statuses], rows)
     connection.execute(_UPDATE_ATTEMPT, [_attempt_row(one, at) for one in settled])
     addresses = [row for one in settled for row in _address_rows(one)]
     if addresses:
@@ -95,9 +96,13 @@ def tell(events: Sequence[dict[str, Any]]) -> None:
     if not events:
         return
     connection = db.session.connection()
-    is_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(EVENT) if is_sqlite else postgresql.insert(EVENT)
-    connection.execute(insert.on_conflict_do_nothing(), events)
+    connection.execute(_TELL[connection.dialect.name], events)
+
+
+_TELL = {
+    "sqlite": sqlite.insert(EVENT).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(EVENT).on_conflict_do_nothing(),
+}
 
 
 def event_of(one: Settled, at: datetime) -> dict[str, Any]:
@@ -169,6 +174,9 @@ def _update_message(statuses: Sequence[Status]) -> "sa.Update":
             is_dry_run=sa.bindparam("new_dry"),
         )
     )
+
+
+_UPDATE_MESSAGE = {of: _update_message(of) for of in (PROVABLE, UNPROVEN)}
 
 
 def _message_row(one: Settled, at: datetime) -> dict[str, Any]:
