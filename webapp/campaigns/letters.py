@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -401,13 +402,18 @@ def _upload(public_id: str) -> Upload:
     return found
 
 
+@lru_cache(maxsize=64)
+def _quoted(addr: str) -> str:
+    return quote(addr, safe="@")
+
+
 def _list_headers(stationery: Stationery, row: Row) -> list[tuple[str, str]]:
     """Return what a mailing to many has to carry (RFC 2369, RFC 2919, RFC 8058)."""
     if not stationery.list_id:
         return []
     token = message_tokens.sign(stationery.key, row.public_id, UNSUBSCRIBE)
-    to = (stationery.reply_to or (stationery.from_,))[0].addr
-    by_mail = f"mailto:{quote(to, safe='@')}?subject=unsubscribe%20{token}"
+    to = _quoted((stationery.reply_to or (stationery.from_,))[0].addr)
+    by_mail = f"mailto:{to}?subject=unsubscribe%20{token}"
     by_web = public_link(stationery, row.public_id, UNSUBSCRIBE)
     return [
         ("List-Unsubscribe", f"<{by_web}>, <{by_mail}>"),

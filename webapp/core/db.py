@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ from sqlalchemy.sql.functions import FunctionElement
 Row = TypeVar("Row")
 
 BUSY_MS = 15_000
+_KEPT = 64
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
@@ -47,6 +49,12 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("an instant needs a time zone")
         return value.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Write an instant once: a batch of rows has the same one many times."""
+        written = super().bind_processor(dialect)
+        assert written is not None
+        return lru_cache(maxsize=_KEPT)(written)
 
     def process_result_value(
         self, value: datetime | None, dialect: Dialect

@@ -86,9 +86,12 @@ def own_host() -> str:
     return f"{socket.gethostname()[:200]} {started} {processes.readlink()}"
 
 
+_NOW = sa.select(db_now())
+
+
 def database_time() -> datetime:
     """Return the database's clock."""
-    at: datetime | None = db.session.scalar(sa.select(db_now()))
+    at: datetime | None = db.session.connection().scalar(_NOW)
     assert at is not None
     return at
 

@@ -20,8 +20,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.campaigns.models import Campaign, Message
@@ -32,9 +35,10 @@ from webapp.core.ids import uuid7
 from webapp.delivery import limits
 from webapp.delivery.connections import Handed
 from webapp.delivery.excluding import (
+    AS_SEEN,
     LEFT_OUT_WORDS,
-    as_seen,
     refuse,
+    seen_params,
     skip_suppressed,
     without_suppressed,
 )
@@ -46,11 +50,11 @@ from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import (
     ADDRESS,
     ATTEMPT,
+    EVENT,
     MESSAGE,
+    WORKER,
     Settled,
-    line,
     record,
-    tell,
 )
 from webapp.suppressions.conditions import not_suppressed
 
@@ -146,9 +150,8 @@ def _is_open(plan: Plan | None, at: datetime) -> bool:
     """Whether the campaign is sending, inside its send windows, at the mark's time."""
     if plan is None or plan.campaign_id is None:
         return True
-    columns = (Campaign.state, Campaign.windows, Campaign.time_zone)
-    query = sa.select(*columns).where(Campaign.id == plan.campaign_id)
-    found = db.session.execute(query).one_or_none()
+    connection = db.session.connection()
+    found = connection.execute(_STATE, {"of_id": plan.campaign_id}).one_or_none()
     if found is None or found.state is not State.SENDING:
         return False
     return may_send(found.windows, found.time_zone, at)
@@ -161,40 +164,47 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
         rows = without_suppressed(rows, this.at)
     if not rows:
         return set()
-    is_current = (
-        sa.select(Worker.id)
-        .where(
-            Worker.id == this.worker_id,
-            Worker.epoch == this.epoch,
-            Worker.stopped_at.is_(None),
-        )
-        .exists()
+    won = db.session.connection().execute(
+        _mark_statement(is_single, plan.table_id),
+        {
+            **seen_params(rows),
+            "by_worker": this.worker_id,
+            "by_epoch": this.epoch,
+            "new_attempt": this.attempt,
+            "new_time": this.at,
+        },
     )
-    won = db.session.scalars(
-        sa.update(Message)
-        .where(
-            as_seen(rows),
-            is_current,
-            sa.true()
-            if is_single
-            else not_suppressed(Message.address_key, plan.table_id),
-        )
-        .values(
-            status=Status.SENDING,
-            attempt=this.attempt,
-            worker_id=this.worker_id,
-            worker_epoch=this.epoch,
-            marked_at=this.at,
-            updated_at=this.at,
-        )
-        .returning(Message.id)
-        .execution_options(synchronize_session=False)
-    )
-    ids = set(won)
+    ids = set(won.scalars())
     if len(ids) < len(rows) and not is_single:
         skip_suppressed(plan, [row for row in rows if row.id not in ids], this.at)
     _begin(plan, this, [row for row in rows if row.id in ids])
     return ids
+
+
+@lru_cache(maxsize=64)
+def _mark_statement(is_single: bool, table_id: int | None) -> Any:
+    """Return the statement that marks; single messages are asked about before."""
+    is_current = (
+        sa.select(WORKER.c.id)
+        .where(
+            WORKER.c.id == sa.bindparam("by_worker"),
+            WORKER.c.epoch == sa.bindparam("by_epoch"),
+            WORKER.c.stopped_at.is_(None),
+        )
+        .exists()
+    )
+    mark = sa.update(MESSAGE).where(AS_SEEN, is_current)
+    if not is_single:
+        mark = mark.where(not_suppressed(MESSAGE.c.address_key, table_id))
+    at = sa.bindparam("new_time", type_=MESSAGE.c.marked_at.type)
+    return mark.values(
+        status=Status.SENDING,
+        attempt=sa.bindparam("new_attempt", type_=MESSAGE.c.attempt.type),
+        worker_id=sa.bindparam("by_worker"),
+        worker_epoch=sa.bindparam("by_epoch"),
+        marked_at=at,
+        updated_at=at,
+    ).returning(MESSAGE.c.id)
 
 
 def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
@@ -205,7 +215,10 @@ def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
     first = [row for row in rows if row.is_first]
     if first:
         _fix_headers(first)
-        tell([line(row.id, "rendered", this.at, str(row.id)) for row in first])
+        connection.execute(
+            _TELL_RENDERED[connection.dialect.name],
+            {"of_ids": [row.id for row in first], "of_time": this.at},
+        )
     connection.execute(
         _ADD_ATTEMPTS,
         {
@@ -245,6 +258,10 @@ def _fix_headers(rows: Sequence[Prepared]) -> None:
 
 
 # Statements are made once: making one costs as much as running it.
+_CAMPAIGN = cast(sa.Table, Campaign.__table__)
+_STATE = sa.select(_CAMPAIGN.c.state, _CAMPAIGN.c.windows, _CAMPAIGN.c.time_zone).where(
+    _CAMPAIGN.c.id == sa.bindparam("of_id")
+)
 _FIX_HEADERS = (
     sa.update(MESSAGE)
     .where(MESSAGE.c.id == sa.bindparam("of_id"), MESSAGE.c.dated_at.is_(None))
@@ -261,6 +278,22 @@ _FIX_DATE = (
     )
     .values(dated_at=sa.bindparam("new_date"))
 )
+_RENDERED = sa.select(
+    MESSAGE.c.id,
+    sa.literal("rendered"),
+    sa.bindparam("of_time", type_=EVENT.c.at.type),
+    sa.bindparam("of_time", type_=EVENT.c.at.type),
+    sa.literal("rendered:").concat(sa.cast(MESSAGE.c.id, sa.String)),
+    sa.literal({}, EVENT.c.detail.type),
+).where(MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)))
+_TELL_RENDERED = {
+    name: insert(EVENT)
+    .from_select(
+        ["message_id", "kind", "at", "seen_at", "dedupe_key", "detail"], _RENDERED
+    )
+    .on_conflict_do_nothing()
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 _EARLIER = ATTEMPT.alias()
 _NUMBER = (
     sa.select(sa.func.count() + 1)
