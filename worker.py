@@ -1,14 +1,14 @@
 """The worker process: takes jobs from the queue, and sends what the database says.
 
 ``python worker.py`` works alone. It reads the settings, brings the database up to date,
-starts the embedded Redis where ``REDIS_URL`` is not set, and takes jobs from the three
+starts the embedded Redis where ``REDIS_URL`` is not set, and takes jobs from the
 lanes until it is told to end: the first SIGTERM or SIGINT lets it drain for at most 20
 seconds.
 
 Jobs run in this process: RQ's usual fork for each job costs 28 ms and, when its parent
-alone is killed, goes on sending unseen. Sending has the main thread; chores (imports,
-checks, launches), which may take minutes, have one of their own, so that a campaign
-goes on and a single message leaves at once also where this is the only worker. Beside
+alone is killed, goes on sending unseen. Sending has the main thread; launches, checks
+and imports, which may take minutes, have one each, so that a campaign starts and goes
+on and a single message leaves at once also where this is the only worker. Beside
 them four threads run: one says every 5 s that this process lives, one reconciles, one
 reads the mailboxes, so that a slow mail server holds up no sending, and one sends what
 is due while Redis is gone or frozen. These do without Redis.
@@ -20,8 +20,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -56,10 +56,10 @@ END_SECONDS = 40.0
 # A chore that is cut off here goes on where it was, in another worker.
 CHORE_SECONDS = 5.0
 SENDING = (Lane.TRANSACTIONAL, Lane.CAMPAIGNS)
-CHORES = (Lane.CHORES,)
+CHORES = (Lane.CHORES, Lane.CHECKS, Lane.IMPORTS)
 # A chore computes without a break: while it does, the threads that only wait for a
 # server, and then have a word to say, should not have to wait 5 ms for each.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS, USUAL_SECONDS = 0.0005, sys.getswitchinterval()
 SAY_SECONDS = 60.0
 MAIL_SECONDS = 0.5
 ALONE_SECONDS = 2.0
@@ -99,6 +99,25 @@ class QuietAboutRedis(logging.Filter):
         record.exc_info, record.exc_text = None, None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
+
+
+_chores: list[None] = []
+
+
+@contextmanager
+def _sharing(is_chore: bool) -> Iterator[None]:
+    """Let threads take turns sooner as long as a chore is at work."""
+    if not is_chore:
+        yield
+        return
+    _chores.append(None)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        _chores.pop()
+        if not _chores:
+            sys.setswitchinterval(USUAL_SECONDS)
 
 
 class JobWorker(SimpleWorker):
@@ -151,15 +170,8 @@ class JobWorker(SimpleWorker):
 
     def perform_job(self, job: Job, queue: Queue, execution: Any) -> bool:
         """Run one job in a fresh context; what it left open is rolled back."""
-        usual = sys.getswitchinterval()
-        is_chore = queue.name in CHORES
-        try:
-            sys.setswitchinterval(SWITCH_SECONDS if is_chore else usual)
-            with self._app.app_context():
-                return bool(super().perform_job(job, queue, execution))
-        finally:
-            if is_chore:
-                sys.setswitchinterval(usual)
+        with self._app.app_context(), _sharing(queue.name in CHORES):
+            return bool(super().perform_job(job, queue, execution))
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Say what broke in a job; that the queue went away meanwhile is no news."""
@@ -190,11 +202,17 @@ class Process:
         self._every(reconcile.TICK_SECONDS, self._tick)
         self._every(MAIL_SECONDS, self._read_mail)
         self._every(ALONE_SECONDS, self._work_alone)
-        chores = threading.Thread(target=self._do_chores, daemon=True)
-        chores.start()
+        chores = [
+            threading.Thread(target=self._do_chores, args=(lane,), daemon=True)
+            for lane in CHORES
+        ]
+        for thread in chores:
+            thread.start()
         self._take_jobs(SENDING)
         self.engine.drain()
-        chores.join(CHORE_SECONDS)
+        until = time.monotonic() + CHORE_SECONDS
+        for thread in chores:
+            thread.join(max(0.0, until - time.monotonic()))
         self._ended.set()
         with suppress(DBAPIError):
             liveness.retire(self.me)
@@ -247,9 +265,9 @@ class Process:
 
         threading.Thread(target=repeat, daemon=True).start()
 
-    def _do_chores(self) -> None:
+    def _do_chores(self, lane: Lane) -> None:
         with self.app.app_context():
-            self._take_jobs(CHORES)
+            self._take_jobs([lane])
 
     def _take_jobs(self, lanes: Sequence[Lane]) -> None:
         """Work as long as there is a queue, and wait for it when there is none."""

@@ -10,6 +10,7 @@ from tests.conftest import ApiClient
 from tests.delivery.test_worker import slow_down
 from tests.support.sending import Desk
 from webapp.campaigns.states import State
+from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.recipients import import_service as imports
 from webapp.recipients import service as recipients
@@ -46,7 +47,7 @@ def test_a_single_message_goes_ahead_of_a_campaign_of_thousands(
     worker.wait(10)
 
 
-def test_a_campaign_goes_on_while_the_only_worker_imports(desk: Desk) -> None:
+def test_campaigns_start_and_go_on_while_the_only_worker_imports(desk: Desk) -> None:
     rows = "".join(f"p{n}@example.net,Person {n}\n" for n in range(150_000))
     table = recipients.create("Large", [])
     file = BytesIO(b"email,name\n" + rows.encode())
@@ -57,7 +58,9 @@ def test_a_campaign_goes_on_while_the_only_worker_imports(desk: Desk) -> None:
     worker = desk.start()
     desk.wait_until(lambda: done(import_id) > 0, "no import")
     campaign = desk.campaign(200)
+    launched = desk.campaign(1, state=State.HOLDING, hold_until=now())
     desk.wait_finished(campaign)
+    desk.wait_finished(launched)
     assert desk.statuses(campaign) == {"sent": 200}
     assert state(import_id) is ImportState.RUNNING
     worker.kill()

@@ -301,7 +301,7 @@ def test_a_killed_import_goes_on_where_it_was(
     )
     db.session.commit()
     assert service.resume_stale_imports() == 1
-    assert len(queue.queue(queue.Lane.CHORES)) == 1
+    assert len(queue.queue(queue.Lane.IMPORTS)) == 1
     jobs.run_import(found.id)
     db.session.expire_all()
     assert found.state is ImportState.FINISHED

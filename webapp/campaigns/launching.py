@@ -224,7 +224,8 @@ def launch_due() -> int:
     for campaign_id in silent:
         span = int(at.timestamp() // CHECK_STALLED.total_seconds())
         unique = f"check-{campaign_id}-{span}"
-        queue.wake("campaigns.check", campaign_id, unique=unique)
+        lane = queue.Lane.CHECKS
+        queue.wake("campaigns.check", campaign_id, lane=lane, unique=unique)
     return len(due) + len(cut) + len(silent)
 
 

@@ -242,7 +242,7 @@ def check(campaign_id: int) -> Campaign:
             moves.refuse(campaign_id)
         audit.record("campaign.checked", "campaign", campaign_id)
     db.session.commit()
-    queue.wake("campaigns.check", campaign_id)
+    queue.wake("campaigns.check", campaign_id, lane=queue.Lane.CHECKS)
     return get(campaign_id)
 
 

@@ -35,11 +35,17 @@ FAILURE_SECONDS = 7 * 24 * 3600
 
 
 class Lane(StrEnum):
-    """The queues, in the order in which a worker empties them."""
+    """The queues.
+
+    A worker empties the first two in this order; each of the others has a thread of its
+    own there, so that an import of an hour holds up no check, no launch and no sending.
+    """
 
     TRANSACTIONAL = "transactional"
-    CHORES = "chores"
     CAMPAIGNS = "campaigns"
+    CHORES = "chores"
+    CHECKS = "checks"
+    IMPORTS = "imports"
 
 
 REGISTRY: dict[str, Callable[..., None]] = {}

@@ -12,7 +12,7 @@ from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound, Refused, Unavailable
-from webapp.core.queue import enqueue
+from webapp.core.queue import Lane, enqueue
 from webapp.operators import audit
 from webapp.recipients import service
 from webapp.recipients.csv_detect import Inspector
@@ -275,7 +275,7 @@ def _set_off(
     if not as_job:
         return found
     try:
-        enqueue(service.IMPORT_JOB, found.id)
+        enqueue(service.IMPORT_JOB, found.id, lane=Lane.IMPORTS)
     except Unavailable:
         found.state = before
         db.session.commit()

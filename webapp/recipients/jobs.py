@@ -1,6 +1,6 @@
 """Imports, and reading rows again after a change of columns, as jobs."""
 
-from webapp.core.queue import job, wake
+from webapp.core.queue import Lane, job, wake
 from webapp.recipients import import_run, row_service, service
 
 
@@ -20,4 +20,5 @@ def reread(table_id: int) -> None:
 def wake_reread(table_id: int) -> None:
     """Have rows read again: a small table at once, a large one by a worker."""
     if row_service.reread(table_id):
-        wake(service.REREAD_JOB, table_id, unique=f"recipients-reread-{table_id}")
+        unique = f"recipients-reread-{table_id}"
+        wake(service.REREAD_JOB, table_id, lane=Lane.IMPORTS, unique=unique)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.core.errors import Invalid, NotFound, Refused
-from webapp.core.queue import wake
+from webapp.core.queue import Lane, wake
 from webapp.operators import audit
 from webapp.recipients.cells import Cell
 from webapp.recipients.columns import (
@@ -311,7 +311,8 @@ def resume_stale_imports() -> int:
     minute = int(now().timestamp()) // 60
     for name, ids in ((IMPORT_JOB, silent), (REREAD_JOB, unread)):
         for one in ids:
-            wake(name, one, unique=f"{name.replace('.', '-')}-{one}-{minute}")
+            unique = f"{name.replace('.', '-')}-{one}-{minute}"
+            wake(name, one, lane=Lane.IMPORTS, unique=unique)
     return len(silent) + len(unread)
 
 
