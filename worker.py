@@ -280,8 +280,9 @@ class Process:
                 log.debug("the queue does not answer")
             self.stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            with suppress(Unavailable):
-                webapp.redis_url(self.app.config["POSTROOM"])
+            if lanes is SENDING:
+                with suppress(Unavailable):
+                    webapp.redis_url(self.app.config["POSTROOM"])
 
 
 def main() -> int:
