@@ -133,6 +133,7 @@ def _folder(reader: Reader, folder_id: int) -> bool:
         surveying = known.cursor < known.baseline
         day = (known.connected_at - timedelta(days=2)).date() if surveying else None
         uids, reached = arrivals.uids_after(connection, selected, known.cursor, day)
+        connection.leave()
     place = Place(mailbox_id, folder_id, selected.uidvalidity)
     for at in range(0, len(uids), arrivals.SLICE):
         some = uids[at : at + arrivals.SLICE]
@@ -219,9 +220,11 @@ def _tried(
     with folders.line_to(service.get(place.mailbox_id)) as connection:
         open_folder(connection, raw, place.uidvalidity)
         try:
-            return arrivals.fetch(connection, uids, reader.wanted)
+            found = arrivals.fetch(connection, uids, reader.wanted)
         except (Unreachable, ServerRefused):
             return None
+        connection.leave()
+        return found
 
 
 def _store(reader: Reader, place: Place, found: Sequence[Arrival], cursor: int) -> None:
