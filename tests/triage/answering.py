@@ -1,5 +1,6 @@
 """Mails that come back, in the manner of many servers; all of it our own wording."""
 
+import hashlib
 from dataclasses import dataclass
 
 from tests.triage.conftest import token_of
@@ -56,10 +57,14 @@ def plain(head: str, text: str) -> bytes:
 def person(sender: str, subject: str, text: str, answers: str = "") -> bytes:
     """Return what a person writes; `answers` is a Message-ID."""
     head = f"From: {sender}\nTo: desk@desk.example\nSubject: {subject}\n"
-    head += f"Message-ID: <{abs(hash((sender, subject, text)))}@person.example>\n"
+    head += f"Message-ID: <{_digest(sender, subject, text, answers)}@person.example>\n"
     if answers:
         head += f"In-Reply-To: {answers}\nReferences: <x@y> {answers}\n"
     return plain(head, text)
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

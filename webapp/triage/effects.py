@@ -60,7 +60,7 @@ def _bounced(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         return False
     hard = made.hardness or Hardness.SOFT
     is_own = message.address_key in whom or not message.address_key
-    coming_back.tell(
+    is_new = coming_back.tell(
         message,
         coming_back.BOUNCED if is_own else "copy_bounced",
         f"{hard}:{'' if is_own else min(whom)}"[:60],
@@ -70,6 +70,8 @@ def _bounced(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         status=made.status,
         words=made.words,
     )
+    if not is_new:
+        return True  # one that is sent again undoes no undo
     if hard is Hardness.HARD:
         for key in whom:
             _suppress(ours[key], Reason.HARD_BOUNCE, message)
@@ -87,7 +89,7 @@ def _complained(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         whom = {message.address_key} & ours.keys()
     if not whom:
         return False
-    coming_back.tell(
+    is_new = coming_back.tell(
         message,
         coming_back.COMPLAINED,
         "",
@@ -95,7 +97,7 @@ def _complained(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         mail=mail.id,
         words=made.words,
     )
-    for key in whom:
+    for key in whom if is_new else ():
         _suppress(ours[key], Reason.COMPLAINT, message)
     return True
 

@@ -16,7 +16,13 @@ from webapp.mailboxes.headers import BLOCK_CAP, Headers, message_ids
 from webapp.mailboxes.mime import Parsed
 from webapp.triage import auto_replies
 from webapp.triage.hardness import Hardness, code_in, enhanced_in, hardness
-from webapp.triage.phrases import BOUNCE_SUBJECTS, DAEMONS, DELAYS, FAILURES
+from webapp.triage.phrases import (
+    BOUNCE_SUBJECTS,
+    DAEMON_ADDRESSES,
+    DAEMON_NAMES,
+    DELAYS,
+    FAILURES,
+)
 from webapp.triage.returned import enclosed, texts
 
 MOST_LINES = 2000
@@ -53,7 +59,11 @@ def _is_of_a_machine(headers: Headers) -> bool:
     kind = headers.first("content-type").lower()
     if kind.startswith("multipart/report") or "delivery-status" in kind[:200]:
         return True
-    return bool(DAEMONS.search(headers.first("from")[:500]))
+    return any(
+        DAEMON_ADDRESSES.search(one.addr)
+        or (DAEMON_NAMES.fullmatch(one.name) or DAEMON_NAMES.fullmatch(one.addr))
+        for one in headers.addresses("from")
+    )
 
 
 def _has_null_sender(headers: Headers) -> bool:
@@ -74,7 +84,8 @@ def bounce_in(mail: Parsed, source: bytes) -> Bounce | None:
     says = bool(BOUNCE_SUBJECTS.search(subject))
     strong = _is_of_a_machine(headers)
     if not _is_convincing(mail, text, strong=strong, says=says, found=permanent):
-        if strong and (temporary or (says and DELAYS.search(f"{subject}\n{text}"))):
+        warns = DELAYS.search(f"{subject}\n{text}") and (says or FAILURES.search(text))
+        if strong and (temporary or warns):
             return _made(headers, text, temporary, is_delay=True)
         return None
     is_delay = not permanent and bool(DELAYS.search(f"{subject}\n{text[:2000]}"))

@@ -84,7 +84,7 @@ ROBOT_SUBJECTS = any_of(
     자동 ?(?:회신|응답)
     부재 ?중
     """,
-    before=r"(?:(?:re|aw|sv|antw|fwd?) ?: *)*\W{0,2}",
+    before=r"\W{0,2}",
 )
 
 
@@ -117,26 +117,36 @@ ROBOT_HINTS = any_of(
 )
 
 
-#: What is in the From of mail systems.
-DAEMONS = any_of(
+#: How the addresses of mail systems begin.
+DAEMON_ADDRESSES = any_of(
     r"""
     mailer[-_. ]?daemon
     post ?master
-    mail ?delivery
-    delivery ?(?:sub)?system
+    mail[-_.]?(?:delivery|system|administrator|daemon)
     mdaemon
-    mail ?administrator
-    mail(?:er)? ?agent
     bounce[sd]?(?:[-+=_.]|@)
-    ms ?exchange
     microsoftexchange[0-9a-f]
     double-bounce
     mta@
     smtp-?gateway
-    mail ?system
-    """
+    """,
+    before=r"^\s*",
 )
 
+#: How mail systems call themselves, where they do not say it with the address.
+DAEMON_NAMES = any_of(
+    r"""
+    mail ?delivery(?: (?:sub)?system| service)?
+    mailer[- ]?daemon
+    mail ?system
+    (?:mail|system) ?administrator
+    mail(?:er)? ?agent
+    mailzustell\w+
+    ms ?exchange
+    postmaster
+    """,
+    before=r"^\W*",
+)
 
 #: What is in the subjects of bounces.
 BOUNCE_SUBJECTS = any_of(
