@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -98,9 +99,18 @@ class Desk:
             db.session.execute(sa.insert(Recipient), rows)
         db.session.commit()
 
-    def campaign(self, port: int, connections: int) -> int:
-        """Make a campaign that is *ready*, by a sender of its own; return its id."""
+    @property
+    def people_count(self) -> int:
+        """How many people there are."""
         count = db.session.get_one(RecipientTable, self._table_id).recipients_count
+        db.session.rollback()
+        return count
+
+    def campaign(
+        self, port: int, connections: int, files: Sequence[dict[str, Any]] = ()
+    ) -> int:
+        """Make a campaign that is *ready*, by a sender of its own; return its id."""
+        count = self.people_count
         name = f"{time.monotonic_ns()}"
         sender = Sender(
             name=name,
@@ -122,15 +132,18 @@ class Desk:
             message_template_version_id=self._version[1],
             sender_id=sender.id,
             base_url="https://library.example",
+            attachments=list(files),
             check_result={"rows": count, "recipients": count},
         )
         db.session.add(campaign)
         db.session.commit()
         return campaign.id
 
-    def send(self, port: int, connections: int) -> float:
+    def send(
+        self, port: int, connections: int, files: Sequence[dict[str, Any]] = ()
+    ) -> float:
         """Launch a campaign and wait for its last row; return messages a second."""
-        campaign_id = self.campaign(port, connections)
+        campaign_id = self.campaign(port, connections, files)
         count = db.session.get_one(Campaign, campaign_id).check_result["recipients"]
         db.session.rollback()
         began = time.perf_counter()

@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table. A new one is one module and one line."""
 
-from bench import campaign, delayed
+from bench import attachments, campaign, delayed
 from bench.harness import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -9,4 +9,5 @@ BENCHES: tuple[Bench, ...] = (
     campaign.POSTGRES,
     campaign.PLAIN_LOOP,
     delayed.BENCH,
+    attachments.BENCH,
 )
