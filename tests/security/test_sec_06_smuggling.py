@@ -104,6 +104,19 @@ def test_no_line_but_the_last_ends_the_message(lines: list[bytes]) -> None:
     assert b"\r\n.\r\n" not in body
 
 
+@given(
+    st.lists(st.sampled_from([b".", b"..", b"", b"a", b".a", b"a."]), max_size=12),
+    st.sampled_from([b"x" * 70, b"a.b." * 15, b"a." * 30 + b"."]),
+)
+def test_a_large_message_is_stuffed_as_a_small_one(
+    lines: list[bytes], filling: bytes
+) -> None:
+    large = (filling + b"\r\n") * 600
+    small = b"\r\n".join([*lines, b""])
+    assert dot_stuffed(large + small) == large + dot_stuffed(b"x\r\n" + small)[3:]
+    assert dot_stuffed(small + large) == dot_stuffed(small)[:-3] + large + b".\r\n"
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.text(st.sampled_from(".\r\n =a\u2028\x85\0"), max_size=40))
 def test_any_text_arrives_as_it_was_composed(text: str) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from webapp.composing.wire import dot_stuffed
+from webapp.composing.wire import transparent
 from webapp.core.net import READ_SECONDS, PrivateHosts
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
 from webapp.senders.proofs import kind_of, same_for_all, together
@@ -235,16 +235,17 @@ class SmtpTransport:
             if reply.code == NOT_AVAILABLE:
                 self._drop()
             return kind_of(reply), reply
-        body = dot_stuffed(envelope.parcel.data)
+        body = transparent(envelope.parcel.data)
         if len(body) > AT_ONCE:
-            session.send(memoryview(body)[: -len(FINAL_DOT)])
-            body = FINAL_DOT
+            session.send(body)
+            body = b""
             if session.has_spoken():
                 reply = session.read_reply()  # it did not want to hear the end
                 self._drop()
                 return kind_of(reply), reply
         # The only place where a message can become *unknown*.
-        session.send(body + self._look_ahead(session, ahead), through=len(body))
+        end = body + FINAL_DOT
+        session.send(end + self._look_ahead(session, ahead), through=len(end))
         return None
 
     def _look_ahead(
