@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
+from tests.campaigns.conftest import desk_of
 from tests.conftest import PASSWORD
 from webapp.campaigns import tallies
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
+from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.mailboxes.models import Mailbox
 from webapp.operators import passwords, service
@@ -125,6 +128,21 @@ def test_launch_refuses_what_was_not_checked(run: Any) -> None:
     assert result.exit_code == 1
     db.session.refresh(campaign)
     assert campaign.state is State.DRAFT
+
+
+def test_launch_takes_a_time_in_a_zone(run: Any) -> None:
+    desk = desk_of()
+    campaign_id = desk.checked().id
+    db.session.remove()
+    at = f"{now() + timedelta(days=3):%Y-%m-%d}T08:00"
+    launch = ("campaign", "launch", campaign_id, "--expect", "3")
+    past = run(*launch, "--at", "2020-01-01T08:00")
+    assert (past.exit_code, "This time is over." in past.stderr) == (1, True)
+    done = run(*launch, "--at", at, "--time-zone", "Asia/Tokyo")
+    assert "3 recipients on " in done.stdout
+    assert ", 08:00 (Asia/Tokyo), UTC+09:00." in done.stdout
+    campaign = db.session.get_one(Campaign, campaign_id)
+    assert (campaign.state, campaign.scheduled_at) == (State.SCHEDULED, at)
 
 
 PEOPLE = "email,first name\nada@example.org,Ada\nivo@example.org,Ivo\n"

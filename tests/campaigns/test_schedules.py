@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from tests.campaigns.conftest import Desk, body, recipient_of
+from tests.campaigns.conftest import Desk, body, desk_of, recipient_of
 from tests.campaigns.test_steering import at_once
 from tests.conftest import ApiClient
 from webapp.campaigns import launching, live, schedules, steering, timing
@@ -89,12 +89,24 @@ def fire_through(desk: Desk) -> None:
     launching.run(desk.campaign.id)
 
 
-def test_several_workers_fire_it_once(app: Flask, desk: Desk, api: ApiClient) -> None:
-    scheduled(desk, api)
+@pytest.fixture(params=["app", "on_postgres"])
+def database(request: pytest.FixtureRequest) -> Flask:
+    """SQLite, then PostgreSQL."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Flask)
+    return found
+
+
+def test_several_workers_fire_it_once(database: Flask) -> None:
+    desk = desk_of()
+    campaign = desk.checked()
+    given = {"scheduled_at": wall(days=1), "time_zone": "UTC"}
+    launching.launch(campaign.id, 3, 15, given)
+    launching.run(campaign.id)
     late(desk, minutes=1)
     desk.fresh()
     db.session.remove()
-    at_once(app, *[schedules.fire_due] * 4)
+    at_once(database, *[schedules.fire_due] * 4)
     assert desk.fresh().state == State.HOLDING
     assert history() == ["scheduled", "due"]
     schedules.fire_due()
@@ -162,6 +174,50 @@ def test_stopped_in_its_hold_time_it_asks(desk: Desk, api: ApiClient) -> None:
     assert (campaign.state, campaign.asks_since is None) == (State.SCHEDULED, False)
     assert schedules.words_of(campaign) == "It was stopped in its hold time."
     assert len(desk.messages()) == 3
+
+
+def test_a_hold_time_that_ended_while_nothing_ran_starts_nothing(
+    desk: Desk, api: ApiClient
+) -> None:
+    campaign_id = scheduled(desk, api).id
+    schedules.send_now(campaign_id)
+    desk.fresh().hold_until = now() - timedelta(hours=2)
+    db.session.commit()
+    launching.launch_due()
+    assert desk.fresh().state == State.SCHEDULED
+    assert "nothing ran then" in schedules.words_of(desk.fresh())
+
+
+def test_neither_does_that_of_a_launch_of_now(desk: Desk) -> None:
+    launching.launch(desk.checked().id, 3, 15)
+    desk.fresh().hold_until = now() - timedelta(minutes=59)
+    db.session.commit()
+    launching.launch_due()
+    assert desk.fresh().state == State.LAUNCHING
+    campaign = desk.fresh()
+    campaign.state = State.HOLDING
+    campaign.hold_until = now() - timedelta(minutes=61)
+    db.session.commit()
+    launching.launch_due()
+    assert (desk.fresh().state, desk.messages()) == (State.READY, [])
+
+
+def test_a_draft_may_have_a_time_and_windows_already(
+    desk: Desk, api: ApiClient
+) -> None:
+    window = {"days": ["sat"], "from": "09:00", "to": "12:30"}
+    given = {"scheduled_at": wall(days=2), "time_zone": "UTC", "windows": [window]}
+    made = body(api.post("/campaigns", {"name": "Later", **given}))
+    assert {name: made[name] for name in given} == given
+    path = f"/campaigns/{made['id']}"
+    made = body(api.patch(path, {"windows": [], "time_zone": "Asia/Tokyo"}))
+    assert (made["windows"], made["time_zone"]) == ([], "Asia/Tokyo")
+    assert made["scheduled_at"] == given["scheduled_at"]
+    api.patch(f"/campaigns/{desk.campaign.id}", given)
+    campaign = desk.checked()
+    call = {"expected_recipients": 3}
+    made = body(api.post(f"/campaigns/{campaign.id}/launch", call))
+    assert made["state"] == "scheduled"
 
 
 def test_a_cancelled_one_never_fires(desk: Desk, api: ApiClient) -> None:

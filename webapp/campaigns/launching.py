@@ -141,44 +141,50 @@ def stop(campaign_id: int) -> None:
     Refused
         If the hold time is over.
     """
-    moved = moves.move(
-        campaign_id,
-        State.READY,
-        Campaign.state == State.HOLDING,
-        Campaign.scheduled_at == "",
-        kind="stopped",
-        launched_at=None,
-        hold_until=None,
-    ) or moves.move(
-        campaign_id,
-        State.SCHEDULED,
-        Campaign.state == State.HOLDING,
-        kind="stopped",
-        asks_since=now(),
-        stop_reason=_("It was stopped in its hold time."),
-        hold_until=None,
-    )
-    if not moved:
+    if not _take_back(campaign_id, _("It was stopped in its hold time.")):
         moves.refuse(campaign_id)
     audit.record("campaign.stopped", "campaign", campaign_id)
     db.session.commit()
+
+
+def _take_back(campaign_id: int, words: str) -> bool:
+    """End a hold time without a launch, within the caller's transaction."""
+    holding = Campaign.state == State.HOLDING
+    said: dict[str, Any] = {"kind": "stopped", "words": words, "stop_reason": words}
+    return moves.move(
+        campaign_id,
+        State.READY,
+        holding,
+        Campaign.scheduled_at == "",
+        launched_at=None,
+        hold_until=None,
+        **said,
+    ) or moves.move(
+        campaign_id,
+        State.SCHEDULED,
+        holding,
+        asks_since=now(),
+        hold_until=None,
+        **said,
+    )
 
 
 def begin(campaign_id: int) -> bool:
     """End the hold time and start writing messages; owns its commit.
 
     What was changed during the hold time takes the campaign back to *ready*; that of a
-    scheduled one was frozen before, and changes nothing.
+    scheduled one was frozen before, and changes nothing. So does a hold time that ended
+    long ago, when nothing ran: nobody expects it to start by now.
     """
     campaign = db.session.get_one(Campaign, campaign_id)
     changed = [] if campaign.scheduled_at else changed_since(campaign)
+    words = ""
     if changed:
         words = _("Changed in the hold time: %(what)s.", what=", ".join(changed))
-        back = {"launched_at": None, "hold_until": None, "stop_reason": words}
-        holding = Campaign.state == State.HOLDING
-        moves.move(
-            campaign_id, State.READY, holding, kind="stopped", words=words, **back
-        )
+    elif _is_too_late(campaign):
+        words = _("It was to start after its hold time, and nothing ran then.")
+    if words:
+        _take_back(campaign_id, words)
         db.session.commit()
         return False
     begun = moves.move(
@@ -191,6 +197,12 @@ def begin(campaign_id: int) -> bool:
     if begun:
         wake(campaign_id)
     return begun
+
+
+def _is_too_late(campaign: Campaign) -> bool:
+    late = timedelta(minutes=campaign.late_minutes)
+    held = campaign.hold_until
+    return held is not None and now() > held + late
 
 
 def wake(campaign_id: int) -> None:

@@ -18,12 +18,21 @@ from webapp.core.db import db, reading
 from webapp.core.words import _
 from webapp.operators import audit
 
+#: What is read of each scheduled campaign every few seconds; a whole one is large.
+SEEN = (
+    Campaign.id,
+    Campaign.scheduled_at,
+    Campaign.time_zone,
+    Campaign.late_minutes,
+    Campaign.hold_seconds,
+)
+
 
 def fire_due() -> None:
     """Fire what is due, and ask about what was missed; safe to run twice at once."""
     with reading():
-        waiting = db.session.scalars(
-            sa.select(Campaign).where(
+        waiting = db.session.execute(
+            sa.select(*SEEN).where(
                 Campaign.state == State.SCHEDULED, Campaign.asks_since.is_(None)
             )
         ).all()
@@ -43,7 +52,7 @@ def fire_due() -> None:
         db.session.commit()
 
 
-def _as_seen(campaign: Campaign) -> tuple[Any, ...]:
+def _as_seen(campaign: Any) -> tuple[Any, ...]:
     """Return the conditions that a campaign still waits for the time that was read."""
     return (
         Campaign.state == State.SCHEDULED,

@@ -73,14 +73,14 @@ def moment(scheduled_at: str, time_zone: str) -> Moment:
     return Moment(instant, f"{at_words(instant, zone)}, {offset}", remark)
 
 
-def moment_of(campaign: Campaign) -> Moment | None:
-    """Return when a campaign starts; nothing where it has no time."""
+def moment_of(campaign: Any) -> Moment | None:
+    """Return when a campaign, or a row of it, starts; nothing where it has no time."""
     if not campaign.scheduled_at:
         return None
     return moment(campaign.scheduled_at, campaign.time_zone)
 
 
-def is_missed(campaign: Campaign, at: datetime) -> bool:
+def is_missed(campaign: Any, at: datetime) -> bool:
     """Whether the time of a scheduled campaign is over for longer than it may be."""
     found = moment_of(campaign)
     late = timedelta(minutes=campaign.late_minutes)
