@@ -10,8 +10,12 @@ from tests.support.sending import Desk
 from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.delivery import limits, liveness, plans, reconcile, tickets
-from webapp.delivery.engine import Engine
-from webapp.senders.models import LimitUse
+from webapp.delivery.connections import Done
+from webapp.delivery.engine import Engine, settled_of
+from webapp.delivery.marking import exchange
+from webapp.delivery.preparing import prepare
+from webapp.message_templates.rendering import RenderPool
+from webapp.senders.models import LimitUse, Sender
 
 
 def work(engine: Engine, campaign: Campaign) -> None:
@@ -172,3 +176,33 @@ def test_the_ramp_caps_the_day_exactly(desk: Desk, engine: Engine) -> None:
     work(engine, campaign)
     work(engine, campaign)
     assert desk.statuses() == {"sent": 22, "pending": 18}
+
+
+def test_a_server_that_is_down_uses_up_no_allowance(desk: Desk, engine: Engine) -> None:
+    sender = desk.sender(
+        port=1, per_day=25, per_domain={"example.org": {"per_day": 20}}
+    )
+    campaign = desk.campaign(40, sender)
+    work(engine, campaign)
+    db.session.rollback()
+    assert set(db.session.scalars(sa.select(LimitUse.used))) == {0}
+    query = sa.update(Sender).where(Sender.id == sender.id)
+    db.session.execute(query.values(port=desk.server.port, breaker_until=None))
+    db.session.commit()
+    work(engine, campaign)
+    assert len(desk.server.mails) == 20
+
+
+def test_an_outcome_that_is_recorded_twice_gives_back_once(
+    desk: Desk, engine: Engine
+) -> None:
+    campaign = desk.campaign(5, desk.sender(per_day=25))
+    plan = plans.of_campaign(campaign.id, 1)
+    assert plan is not None
+    with RenderPool() as pool:
+        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    got = exchange(plan, engine.me, [], rows)
+    back = [settled_of(Done(one, None)) for one in got.marked[:3]]
+    for _time in range(2):
+        assert exchange(None, engine.me, back, []).is_stored
+    assert db.session.scalars(sa.select(LimitUse.used)).all() == [2]

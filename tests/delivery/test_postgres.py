@@ -19,10 +19,12 @@ from webapp.campaigns.states import State
 from webapp.core import queue, schema
 from webapp.core.db import Base, db
 from webapp.core.ids import uuid7
-from webapp.delivery import liveness, marking, plans, tickets
+from webapp.delivery import leases, liveness, marking, plans, tickets
+from webapp.delivery.leases import Asked
 from webapp.delivery.marking import exchange
 from webapp.delivery.preparing import Prepared, Ready, prepare
 from webapp.message_templates.rendering import RenderPool
+from webapp.senders.models import ConnectionLease
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +167,59 @@ def test_a_lost_commit_that_is_still_under_way_is_waited_for(
     assert won == {prepared[0].id}
     assert is_stored
     del plan
+
+
+def test_limits_are_exact_with_several_workers_and_one_is_killed(desk: Desk) -> None:
+    sender = desk.sender(
+        max_connections=3,
+        per_day=90,
+        per_domain={"slow.example": {"per_day": 20}, "*": {"per_day": 500}},
+    )
+    campaign = desk.campaign(200, sender)
+    slow = sa.update(Message).where(Message.row_number % 3 == 0)
+    key = "p" + sa.cast(Message.id, sa.String) + "@slow.example"
+    db.session.execute(slow.values(address=key, address_key=key))
+    db.session.commit()
+    workers = [desk.start() for _ in range(2)]
+    desk.server.wait_for(30, 40)
+    workers[0].kill()
+    workers[0].wait(10)
+    desk.wait_until(
+        lambda: not desk.statuses()["sending"] and not tickets.is_due(campaign.id),
+        "it did not come to rest",
+        60,
+    )
+    copies = desk.server.copies()
+    to_slow = sum(n for addr, n in copies.items() if addr.endswith("@slow.example"))
+    counts = desk.statuses()
+    # What the killed worker had marked is spent, and may not have left.
+    wasted = counts["unknown"]
+    assert 90 - wasted <= sum(copies.values()) <= 90
+    assert 20 - wasted <= to_slow <= 20
+    assert counts["sent"] + counts["unknown"] == 90
+    assert desk.server.most_open <= 3
+    assert max(copies.values()) == 1
+    desk.assert_ledger_agrees()
+
+
+def test_two_workers_ask_for_connections_at_once(app: Flask, desk: Desk) -> None:
+    number = desk.sender(max_connections=5).id
+    workers = [liveness.register() for _ in range(4)]
+    granted: dict[int, int] = {}
+
+    def ask(place: int) -> None:
+        with app.app_context():
+            for _turn in range(5):
+                asked = Asked(number, 5, 5, granted.get(place, 0))
+                granted[place] = leases.renew(workers[place], asked).count
+                total = sa.select(sa.func.sum(ConnectionLease.held))
+                assert (db.session.scalar(total) or 0) <= 5
+                db.session.rollback()
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sum(granted.values()) == 5
+    assert sorted(granted.values()) == [1, 1, 1, 2]

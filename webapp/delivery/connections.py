@@ -48,11 +48,15 @@ WORDS_BROKEN = "Something broke here while sending. It may have been accepted."
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """One message that was marked, and may be handed over."""
+    """One message that was marked, and may be handed over.
+
+    `spent` names the windows whose allowance it used: sender, window, domain.
+    """
 
     prepared: Prepared
     attempt: UUID
     epoch: int
+    spent: tuple[tuple[int, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

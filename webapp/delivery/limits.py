@@ -3,13 +3,16 @@
 Each window of time of a sender (this second, hour, day), of a campaign's pace and of a
 recipient domain has a row that counts what was marked in it. The rows are locked, asked
 and raised in the mark's own transaction, always in the same order; so a crash may waste
-some of the allowance and never exceeds it.
+some of the allowance and never exceeds it. What was marked and never offered to a
+server is given back in the transaction that records so: a server that is down all day
+uses up nothing.
 
 A message to a domain that is at its limit is not held in a worker: it is given the time
 at which the domain's window ends, and so are more of its kind that are due. Others are
 found past them, and nobody looks at them before.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +27,7 @@ from webapp.core.db import db, reading
 from webapp.delivery.liveness import database_time
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, of_plan
+from webapp.delivery.recording import ATTEMPT, Settled
 from webapp.senders.allowance import (
     USE,
     Window,
@@ -34,6 +38,8 @@ from webapp.senders.allowance import (
 
 # How many more messages to a domain at its limit are put off at once.
 PUT_OFF = 1000
+# Outcomes of attempts in which no server was asked to take the message.
+NEVER_OFFERED = frozenset({"not tried", "unwell"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,61 @@ def take(plan: Plan, asked: Allowance, won: set[int]) -> None:
             )
             .values(used=USE.c.used + sa.bindparam("more")),
             raised,
+        )
+
+
+def spent(
+    plan: Plan | None, asked: Allowance, row: Prepared
+) -> tuple[tuple[int, str, str], ...]:
+    """Return which windows the mark of a row has raised."""
+    if plan is None or not asked.windows:
+        return ()
+    domains = domains_of(plan, row)
+    return tuple(
+        (plan.sender.id, one.name, one.domain)
+        for one in asked.windows
+        if not one.domain or one.domain in domains
+    )
+
+
+def never_offered(settled: Sequence[Settled]) -> "Counter[tuple[int, str, str]]":
+    """Return what was spent on messages that no server was ever offered.
+
+    Their attempts must be open still: an outcome that is recorded for the second time,
+    or too late, gives nothing back.
+    """
+    back = [
+        one.handed
+        for one in settled
+        if one.handed.spent and one.verdict.outcome in NEVER_OFFERED
+    ]
+    if not back:
+        return Counter()
+    is_open = sa.select(ATTEMPT.c.message_id, ATTEMPT.c.id).where(
+        ATTEMPT.c.message_id.in_([one.prepared.id for one in back]),
+        ATTEMPT.c.outcome == "",
+    )
+    found = {(row.message_id, row.id) for row in db.session.execute(is_open)}
+    return Counter(
+        key
+        for one in back
+        if (one.prepared.id, one.attempt) in found
+        for key in one.spent
+    )
+
+
+def give_back(unspent: "Counter[tuple[int, str, str]]") -> None:
+    """Take back what was spent on nothing, in the transaction that records it."""
+    for (sender_id, name, domain), count in sorted(unspent.items()):
+        db.session.connection().execute(
+            sa.update(USE)
+            .where(
+                USE.c.sender_id == sender_id,
+                USE.c.window == name,
+                USE.c.domain == domain,
+                USE.c.used >= count,
+            )
+            .values(used=USE.c.used - count)
         )
 
 

@@ -102,6 +102,7 @@ def exchange(
     try:
         at = _gate(plan, me)
         is_open = _is_open(plan, at)
+        unspent = limits.never_offered(settled)
         record(settled, at, me.id)
         won: set[int] = set()
         allowance = Allowance(tuple(prepared))
@@ -111,6 +112,7 @@ def exchange(
             won = _mark(plan, _Try(attempt, me.id, epoch, at), allowance.granted)
             limits.take(plan, allowance, won)
             limits.put_off(plan, allowance, at)
+        limits.give_back(unspent)
     except SQLAlchemyError as error:
         db.session.rollback()
         log.warning("the database refused a mark: %s", type(error).__name__)
@@ -121,7 +123,11 @@ def exchange(
     except SQLAlchemyError as error:
         log.warning("the answer to a commit was lost: %s", type(error).__name__)
         won, is_stored = _read_back(attempt, prepared, me)
-    marked = tuple(Handed(one, attempt, epoch) for one in prepared if one.id in won)
+    marked = tuple(
+        Handed(one, attempt, epoch, limits.spent(plan, allowance, one))
+        for one in allowance.granted
+        if one.id in won
+    )
     return Exchanged(marked, is_open, is_stored, allowance.left, allowance.wait)
 
 
