@@ -296,6 +296,7 @@ def main() -> int:
     with app.app_context():
         try:
             schema.upgrade(settings.database_url)
+            liveness.guard(db.engine)
             process = Process(app)
         except DBAPIError as error:
             words = str(error.orig).strip().partition("\n")[0]

@@ -182,7 +182,7 @@ class Storm:
         }
         try:
             act[blow.kind](blow)
-        except (SQLAlchemyError, DomainError):
+        except (SQLAlchemyError, DomainError, psycopg.Error):
             db.session.rollback()
         self.done[blow.kind] += 1
         is_ours = blow.kind.startswith(("kill", "freeze", "power"))
@@ -266,7 +266,8 @@ class Storm:
         if blow.which < 0.5:
             self.proxy.cut()
             return
-        url = self.house.settings.database_url
+        url = self.house.settings.database_url.partition("?")[0]
+        url = url.replace("postgresql+psycopg", "postgresql")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -18,13 +18,24 @@ from typing import Any
 import worker
 from tests.chaos import points
 from webapp.campaigns import launching
-from webapp.delivery import breaker, connections, liveness, outcomes, reconcile
+from webapp.delivery import (
+    breaker,
+    connections,
+    leases,
+    liveness,
+    outcomes,
+    reconcile,
+)
 
 # The same proportions as in the product, a few times faster.
 HASTE: tuple[tuple[Any, str, Any], ...] = (
     (liveness, "BEAT_SECONDS", 0.5),
     (liveness, "SILENT_SECONDS", 3.0),
     (liveness, "DOUBTFUL_SECONDS", 2.25),
+    (liveness, "HOLD_SECONDS", 1.5),
+    (leases, "SILENT_SECONDS", 3.0),
+    (leases, "FRESH_SECONDS", 1.5),
+    (connections, "LOOK_UP_SECONDS", 0.3),
     (reconcile, "TICK_SECONDS", 0.4),
     (outcomes, "LOST_AFTER", 1),
     (breaker, "OPEN_SECONDS", (0.3, 0.6, 1, 1, 1)),

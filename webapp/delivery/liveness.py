@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -36,6 +36,8 @@ BEAT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
 # A worker that could not beat for so long hands nothing over: it may be thought dead.
 DOUBTFUL_SECONDS = 15.0
+# A process that freezes inside a transaction loses it after this time (PostgreSQL).
+HOLD_SECONDS = 10.0
 
 WORDS_LOST = "The worker stopped while sending; we do not know if it arrived."
 
@@ -94,6 +96,41 @@ def database_time() -> datetime:
     at: datetime | None = db.session.connection().scalar(_NOW)
     assert at is not None
     return at
+
+
+def guard(engine: sa.Engine) -> None:
+    """Have PostgreSQL end every transaction in which this process falls silent.
+
+    For worker processes: a frozen one would keep its locks until it wakes. Who is
+    silent for so long is thought dead anyway, and no transaction waits on purpose.
+    """
+    if engine.dialect.name == "sqlite":
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        del record
+        milliseconds = int(SILENT_SECONDS * 1000)
+        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        connection.commit()
+
+
+def hold_briefly() -> None:
+    """Give the transaction that begins here back if we freeze in it, or wait for long.
+
+    A mark locks its campaign and its worker. One that is frozen in that moment would
+    hold up pausing, and the reaper, until it wakes: so PostgreSQL ends the transaction.
+    SQLite cannot; there whoever is frozen while writing holds up every writer.
+    """
+    if db.session.get_bind().dialect.name != "sqlite":
+        milliseconds = str(int(HOLD_SECONDS * 1000))
+        set_here = sa.func.set_config
+        db.session.execute(
+            sa.select(
+                set_here("idle_in_transaction_session_timeout", milliseconds, True),
+                set_here("lock_timeout", milliseconds, True),
+            )
+        )
 
 
 def beat(me: Me) -> None:
@@ -171,6 +208,7 @@ def _bury() -> None:
 
 
 def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
+    hold_briefly()
     epoch = db.session.scalar(
         sa.update(Worker)
         .where(Worker.id == worker_id, silent)

@@ -43,7 +43,7 @@ from webapp.delivery.excluding import (
     without_suppressed,
 )
 from webapp.delivery.limits import Allowance
-from webapp.delivery.liveness import Me, database_time
+from webapp.delivery.liveness import Me, database_time, hold_briefly
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, Ready, Refusal
@@ -144,6 +144,7 @@ class _Try:
 def _gate(plan: Plan | None, me: Me) -> datetime:
     """Hold off whoever wants to pause the campaign or take our epoch meanwhile."""
     if db.session.get_bind().dialect.name != "sqlite":
+        hold_briefly()
         if plan is not None and plan.campaign_id is not None:
             campaign = sa.select(Campaign.id).where(Campaign.id == plan.campaign_id)
             db.session.execute(campaign.with_for_update(read=True))

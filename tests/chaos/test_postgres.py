@@ -1,5 +1,6 @@
-"""PostgreSQL loses the answers to COMMIT, and then all connections."""
+"""PostgreSQL loses the answers to COMMIT, all connections, or a frozen worker."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.chaos.house import House, new_house
 from tests.chaos.moody import MoodyServer
 from tests.chaos.proxy import Proxy
 from tests.support.postgres import Cluster
+from webapp.campaigns import steering
 from webapp.core import schema
 from webapp.core.db import db
 
@@ -49,4 +51,26 @@ def test_lost_answers_and_cut_connections_change_nothing(
     assert proxy.lost >= 8
     assert "the answer to a commit was lost" in house.log()
     assert house.statuses() == {"sent": 400}
+    assert "\n".join(house.violations()) == ""
+
+
+def test_a_worker_frozen_inside_a_transaction_holds_up_nobody(house: House) -> None:
+    """PostgreSQL takes the transaction back: others send, pausing is answered."""
+    campaign_id = house.campaign(200)
+    frozen = house.worker(1, "in the mark", fate="freeze", nth=3)
+    until = time.monotonic() + 30
+    while not (house.notes / str(frozen.pid)).exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    begun = time.monotonic()
+    steering.pause(campaign_id)
+    assert time.monotonic() - begun < 5
+    steering.resume(campaign_id)
+    house.worker(2)
+    house.wait_quiet([], 40)
+    frozen.thaw()
+    until = time.monotonic() + 30
+    while house.statuses() != {"sent": 200}:
+        assert time.monotonic() < until, house.statuses()
+        time.sleep(0.05)
     assert "\n".join(house.violations()) == ""
