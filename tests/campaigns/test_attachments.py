@@ -125,3 +125,13 @@ def test_images_that_miss_or_are_never_shown_are_findings(
     assert "cid:one" in found["I01"]["message"]
     assert "cid:two" in found["I02"]["message"]
     assert desk.fresh().state is State.DRAFT
+
+
+def test_own_headers_are_written_on_the_page(client: PageClient, desk: Desk) -> None:
+    sent = fields(desk, headers="X-Topic: books\nX-B: Größe")
+    assert client.submit(step(desk), sent).status_code == 303
+    assert desk.fresh().headers == {"X-Topic": "books", "X-B": "Größe"}
+    assert "X-Topic: books\nX-B: Größe" in client.get(step(desk)).text
+    desk.launched()
+    data = compose(messages.letter(desk.messages()[0])).data
+    assert b"X-Topic: books\r\n" in data

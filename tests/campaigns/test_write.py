@@ -1,8 +1,10 @@
 """Writing to one person: the page, its files, and where it leads."""
 
 import io
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from typing import Any
+
+import pytest
 
 from tests.campaigns.conftest import MakeDesk, sender_of
 from tests.conftest import PageClient
@@ -91,3 +93,54 @@ def test_a_blind_copy_is_not_on_the_page(client: PageClient) -> None:
     sent = client.submit("/messages/new", {**ONE, "bcc": "blind@example.org"})
     for view in ("html", "text", "source"):
         assert "blind@" not in client.get(f"{sent.location}?view={view}").text
+
+
+def test_every_argument_can_be_written(client: PageClient) -> None:
+    sender_of()
+    written = {
+        "to": "Ada <ada@example.org>, bo@example.org",
+        "cc": "c@example.org",
+        "bcc": "b@example.org",
+        "reply_to": "r@example.org",
+        "from": "Other <other@library.example>",
+        "envelope_from": "bounce@library.example",
+        "headers": "X-Topic: books: all\r\n\r\nX-B: Größe",
+        "subject": "Größe",
+        "html": "<p>Hi <img src='cid:x'></p>",
+        "files": file("a.txt", b"plan"),
+    }
+    answer = client.submit("/messages/new", written)
+    assert answer.status_code == 303, answer.text
+    made = db.session.query(Message).one()
+    data = messages.source(made)
+    mail = message_from_bytes(data, policy=policy.default)
+    assert mail["From"] == "Other <other@library.example>"
+    assert (mail["X-Topic"], mail["X-B"]) == ("books: all", "Größe")
+    assert (mail["Cc"], mail["Reply-To"]) == ("c@example.org", "r@example.org")
+    assert b"b@example.org" not in data
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert kinds[:4] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ("no header", "is no header"),
+        ("X-A: 1\nX-A: 2", "is given twice"),
+        ("Bcc: x@example.org", "cannot be set"),
+        ("X A: 1", "is no name of a header"),
+    ],
+)
+def test_headers_that_are_none_are_said_and_kept(
+    client: PageClient, headers: str, words: str
+) -> None:
+    sender_of()
+    answer = client.submit("/messages/new", {**ONE, "headers": headers})
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert headers.splitlines()[0] in answer.text

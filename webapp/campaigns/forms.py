@@ -28,6 +28,7 @@ from wtforms.validators import (
 from wtforms.widgets import TextInput
 
 from webapp.campaigns.deciding import Decision
+from webapp.campaigns.header_lines import HeadersField
 from webapp.campaigns.launching import DEFAULT_HOLD, LONGEST_HOLD
 from webapp.campaigns.timing_forms import TimingForm
 from webapp.composing.addresses import (
@@ -37,7 +38,7 @@ from webapp.composing.addresses import (
     written,
 )
 from webapp.composing.mime import CONTENT_ID
-from webapp.core.forms import ObjectField, PostForm, choices
+from webapp.core.forms import PostForm, choices
 from webapp.core.http import LARGEST_ID
 from webapp.core.words import _, _l
 from webapp.message_templates.links import base_problem
@@ -150,7 +151,7 @@ class CampaignForm(TimingForm):
     cc = AddressesField(_l("Copy to (Cc)"))
     bcc = AddressesField(_l("Blind copy to (Bcc)"))
     reply_to = StringField(_l("Reply to"), [Length(max=320)])
-    headers = ObjectField(_l("Own headers"), [texts_only])
+    headers = HeadersField(_l("Own headers"), [texts_only])
     attachments = FieldList(
         FormField(AttachmentForm), _l("Attachments"), max_entries=20
     )
@@ -307,7 +308,7 @@ class MessageForm(PostForm):
     html = StringField(_l("HTML"), [Length(max=MAX_BODY)])
     sender_id = IntegerField(_l("Sender"), [Optional(), NumberRange(1, LARGEST_ID)])
     envelope_from = StringField(_l("Envelope sender"), [Length(max=320)])
-    headers = ObjectField(_l("Own headers"), [texts_only])
+    headers = HeadersField(_l("Own headers"), [texts_only])
     attachments = FieldList(FormField(FileForm), _l("Attachments"), max_entries=20)
     raw = StringField(_l("The whole message in base64, sent as it is"))
     raw_upload_id = StringField(
@@ -371,7 +372,14 @@ class WriteForm(MessageForm):
     """The page on which one message is written."""
 
     text = TextAreaField(_l("Text"), [Length(max=MAX_BODY)])
+    html = TextAreaField(_l("HTML"), [Length(max=MAX_BODY)])
     files = MultipleFileField(_l("Attach files"))
+
+    def values(self) -> dict[str, Any]:
+        """Return what the service takes; an empty field of a page asks nothing."""
+        found = super().values()
+        found["envelope_from"] = found["envelope_from"] or None
+        return found
 
 
 class EmlForm(PostForm):

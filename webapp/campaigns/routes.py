@@ -45,6 +45,7 @@ STEP_FIELDS = {
         "reply_to",
         "cc",
         "bcc",
+        "headers",
         "base_url",
         "attachment_column",
         "throttle",
