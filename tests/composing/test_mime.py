@@ -414,3 +414,30 @@ def test_only_what_was_composed_passes_the_gate_unseen() -> None:
         assert not isinstance(made, wire.Gated)
         with pytest.raises(ComposeError):
             wire.gate(made)
+
+
+def test_the_same_message_built_twice_differs_in_three_things_alone() -> None:
+    """In Message-ID, Date and boundary; nothing else is of the moment."""
+    files = (
+        Attachment("plan.pdf", b"%PDF", "application/pdf"),
+        Attachment("photo.png", PNG, "image/png", content_id="photo"),
+    )
+    html = '<p>Hello</p><img src="cid:photo">'
+    first = replace(LETTER, html=html, attachments=files)
+    moment = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
+    second = replace(first, message_id="<2.def@example.org>", date=moment)
+    one, other = (compose(letter).data for letter in (first, second))
+    moved = [
+        (a, b)
+        for a, b in zip(one.split(b"\r\n"), other.split(b"\r\n"), strict=True)
+        if a != b
+    ]
+    kinds = re.compile(
+        rb'(?:Date: .*|Message-ID: .*| boundary=".*"|--=_[0-9a-f]+(?:--)?'
+        rb'|Content-Type: multipart/[a-z]+; boundary=".*")'
+    )
+    assert moved
+    assert [pair for pair in moved if not all(map(kinds.fullmatch, pair))] == []
+    assert (
+        len({a.partition(b" ")[0] for a, _b in moved} & {b"Date:", b"Message-ID:"}) == 2
+    )

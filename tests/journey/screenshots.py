@@ -49,6 +49,12 @@ programme is out: twelve evenings, all of them free.</p>
 """
 
 
+PLAIN_BODY = re.sub(r"<p><small>.*</small></p>\n", "", BODY)
+PLAIN_BODY = PLAIN_BODY.replace("{{ first_name }}", "Ada").replace(
+    "{{ city }}", "Porto"
+)
+
+
 class Photographer:
     """Takes pages of one desk, signed in, in every look."""
 
@@ -105,7 +111,11 @@ def take_all(desk: Desk, browser: Browser) -> None:
     camera.take("triage", place)
     camera.take("recipients", "/recipient-tables/1")
     camera.take("timeline", "/campaigns/1/messages/1")
-    newsletter = write_newsletter(Api(origin, make_token(desk)))
+    api = Api(origin, make_token(desk))
+    sender = make_dry_run(camera)
+    camera.take("sender-keys", f"/senders/{sender}/keys")
+    camera.take("outbox", f"/outbox/{send_dry(api, sender)}")
+    newsletter = write_newsletter(api)
     camera.take("preview", f"{newsletter.path}/preview")
     newsletter.launch()
     newsletter.wait_for(SHOWN_FROM)
@@ -132,6 +142,44 @@ class Newsletter:
         """Wait until so much of it is done."""
         while self.api.get(f"{self.path}/status")["percent"] < percent:
             time.sleep(0.2)
+
+
+def make_dry_run(camera: Photographer) -> int:
+    """Make a dry-run sender with a key that signs and one that waits; its id."""
+    look = camera.signed_in
+    with window(camera.browser, camera.origin, signed_in=look) as one:
+        page = one.page
+        page.goto(f"{camera.origin}/senders/new?kind=dry_run")
+        page.get_by_label("Name", exact=True).fill("Rehearsal")
+        page.get_by_label("From, name").fill("Harbour Library")
+        page.get_by_label("From, address").fill("desk@harbourlibrary.example")
+        page.get_by_role("button", name="Save", exact=True).click()
+        place = page.get_by_role("link", name="Rehearsal", exact=True).get_attribute(
+            "href"
+        )
+        assert place is not None
+        for kind in ("rsa", "ed25519"):
+            page.goto(f"{camera.origin}{place}/keys")
+            page.get_by_label("Kind").select_option(kind)
+            page.get_by_role("button", name="Make a key").click()
+            if kind == "rsa":
+                page.get_by_role("button", name=re.compile("^Sign with it")).click()
+    return int(place.rpartition("/")[2])
+
+
+def send_dry(api: Api, sender: int) -> int:
+    """Send one message by a dry run, and return its id when it is kept."""
+    letter = {
+        "to": ["Ada Almeida <ada@example.com>"],
+        "subject": "What November brings",
+        "html": PLAIN_BODY,
+        "text": "Dear Ada,\n\nthe reading room opens an hour earlier from Monday.\n",
+        "sender_id": sender,
+    }
+    number = int(api.post("/messages", letter)["id"])
+    while api.get(f"/messages/{number}")["status"] != "sent":
+        time.sleep(0.2)
+    return number
 
 
 def make_token(desk: Desk) -> str:
