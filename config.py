@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import sqlalchemy as sa
 
 KEY_BYTES = 32
+KEY_FILE = "secret.key"
 KEY_MODE = 0o600
 DIR_MODE = 0o700
 CONNECT_SECONDS = 10
@@ -46,6 +47,10 @@ class Settings:
         Public address, in every link of every mail; never taken from a request.
     secret_key
         At least 32 octets; sessions, tokens and sealed secrets hang on it.
+    old_secret_keys
+        Those before it: what they sealed still opens, what they signed still counts.
+    secret_key_file
+        Where they are; ``None`` if the key is in the environment.
     allowed_private_hosts
         Host names, addresses or networks that senders and mailboxes may be on
         although they are private.
@@ -62,6 +67,8 @@ class Settings:
     redis_url: str | None
     base_url: str
     secret_key: bytes = field(repr=False)
+    old_secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    secret_key_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     web_workers: int = 2
@@ -91,12 +98,15 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     make_private(data_dir, "DATA_DIR")
     host = environ.get("HOST") or "127.0.0.1"
     port = _whole(environ, "PORT", DEFAULT_PORT, 0, 65535)
+    keys, key_file = _secret_keys(environ, data_dir)
     return Settings(
         data_dir=data_dir,
         database_url=_database_url(environ, data_dir),
         redis_url=_redis_url(environ),
         base_url=_base_url(environ, host, port),
-        secret_key=_secret_key(environ, data_dir),
+        secret_key=keys[0],
+        old_secret_keys=keys[1:],
+        secret_key_file=key_file,
         host=host,
         port=port,
         web_workers=_whole(environ, "WEB_WORKERS", 2, 1, 64),
@@ -272,15 +282,20 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _secret_key(environ: Mapping[str, str], data_dir: Path) -> bytes:
+def _secret_keys(
+    environ: Mapping[str, str], data_dir: Path
+) -> tuple[tuple[bytes, ...], Path | None]:
+    """Return the key in use and the older ones, and the file that they are in."""
     text, file = environ.get("SECRET_KEY"), environ.get("SECRET_KEY_FILE")
     if text and file:
         raise SettingsError("Set SECRET_KEY or SECRET_KEY_FILE, not both.")
+    old = (environ.get("OLD_SECRET_KEYS") or "").split()
+    older = tuple(_long_enough("OLD_SECRET_KEYS", one.encode()) for one in old)
     if text:
-        return _long_enough("SECRET_KEY", text.encode())
-    if file:
-        return _read_key("SECRET_KEY_FILE", Path(file))
-    return _own_key(data_dir)
+        return (_long_enough("SECRET_KEY", text.encode()), *older), None
+    path = Path(file) if file else data_dir / KEY_FILE
+    keys = _read_keys("SECRET_KEY_FILE", path) if file else _own_keys(path)
+    return (*keys, *older), path
 
 
 def _long_enough(name: str, key: bytes) -> bytes:
@@ -292,30 +307,56 @@ def _long_enough(name: str, key: bytes) -> bytes:
     return key
 
 
-def _read_key(name: str, path: Path) -> bytes:
+def _read_keys(name: str, path: Path) -> tuple[bytes, ...]:
+    """Return the keys of a file, one a line, the one in use first."""
     try:
-        key = path.read_bytes().strip()
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise SettingsError(
             f"{name}: {path} cannot be read ({error.strerror})."
         ) from error
-    return _long_enough(name, key)
+    keys = [line.strip() for line in lines if line.strip()]
+    return tuple(_long_enough(name, key) for key in keys or [b""])
 
 
-def _own_key(data_dir: Path) -> bytes:
-    """Return the key of this data directory, made once with mode 0600."""
-    path = data_dir / "secret.key"
+def _own_keys(path: Path) -> tuple[bytes, ...]:
+    """Return the keys of this data directory, the first made with mode 0600."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, KEY_MODE)
     except FileExistsError:
-        return _read_key("DATA_DIR", path)
+        return _read_keys("DATA_DIR", path)
     except OSError as error:
         raise SettingsError(
             f"DATA_DIR: {path} cannot be written ({error.strerror})."
         ) from error
     with os.fdopen(handle, "w") as out:
         out.write(secrets.token_hex(KEY_BYTES))
-    return _read_key("DATA_DIR", path)
+    return _read_keys("DATA_DIR", path)
+
+
+def add_key(path: Path) -> None:
+    """Put a new key before those of a file, at once or not at all.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or written.
+    """
+    keys = _read_keys("SECRET_KEY_FILE", path)
+    lines = [secrets.token_hex(KEY_BYTES), *(key.decode() for key in keys)]
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, KEY_MODE)
+        with os.fdopen(handle, "w") as out:
+            out.write("\n".join(lines) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise SettingsError(
+            f"SECRET_KEY_FILE: {path} cannot be written ({error.strerror})."
+        ) from error
 
 
 def make_private(path: Path, name: str) -> None:

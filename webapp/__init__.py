@@ -115,7 +115,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     )
     _refuse_open_debugger(app, settings)
     app.config["POSTROOM"] = settings
-    app.config["SECRET_KEY"] = secrets.derive(settings.secret_key, "cookies")
+    _sign_cookies(app, settings)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
     app.config["WTF_CSRF_TIME_LIMIT"] = None
@@ -143,6 +143,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]  # Flask's documented way
     return app
+
+
+def _sign_cookies(app: Flask, settings: config.Settings) -> None:
+    keys = (settings.secret_key, *settings.old_secret_keys)
+    new, *older = [secrets.derive(key, "cookies") for key in keys]
+    app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = new, older
 
 
 def _refuse_open_debugger(app: Flask, settings: config.Settings) -> None:

@@ -28,14 +28,16 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import LARGEST_ID
+from webapp.mailboxes import resealing as mailboxes_resealing
 from webapp.mailboxes import watching
-from webapp.operators import service, tokens
+from webapp.operators import audit, service, tokens
 from webapp.operators.models import Operator, Role
 from webapp.practice import kit
 from webapp.recipients import import_run
 from webapp.recipients import import_service as imports
 from webapp.recipients import service as recipients
 from webapp.recipients.models import ImportMode, ImportState, RecipientTable
+from webapp.senders import resealing as senders_resealing
 
 REJECTS_SHOWN = 20
 
@@ -77,6 +79,7 @@ token_group = Group("token", help="Tokens of the API.")
 campaign_group = Group("campaign", help="Campaigns.")
 database_group = Group("db", help="The database.")
 mailbox_group = Group("mailbox", help="Mailboxes.")
+secrets_group = Group("secrets", help="The secret key, and what it seals.")
 practice_group = Group("practice", help="The example, and the practice servers.")
 GROUPS = (
     operator_group,
@@ -84,8 +87,11 @@ GROUPS = (
     campaign_group,
     mailbox_group,
     practice_group,
+    secrets_group,
     database_group,
 )
+# Whoever keeps sealed secrets seals them anew.
+RESEALERS = (senders_resealing, mailboxes_resealing)
 
 
 def init_app(app: Flask) -> None:
@@ -299,3 +305,39 @@ def database_check() -> None:
     if wrong:
         sys.exit(1)
     click.echo("Every number kept is that of the rows.")
+
+
+@secrets_group.command("rotate")
+def rotate_secret_key() -> None:
+    """Make a new secret key; the one in use stays below it in the file."""
+    path = current_app.config["POSTROOM"].secret_key_file
+    if path is None:
+        raise Refused(
+            "SECRET_KEY is set in the environment. Put a new one there and this one "
+            "into OLD_SECRET_KEYS, restart everything, then run: "
+            "flask --app webapp secrets reseal"
+        )
+    try:
+        config.add_key(path)
+    except config.SettingsError as error:
+        raise Refused(str(error)) from error
+    audit.record("secrets.rotated", "installation")
+    db.session.commit()
+    click.echo(
+        f"The first line of {path} is a new key; the older ones below it still open "
+        "and verify. Give every machine this file and restart the web server and all "
+        "workers, then run: flask --app webapp secrets reseal"
+    )
+
+
+@secrets_group.command("reseal")
+def reseal_secrets() -> None:
+    """Seal with the key in use what older keys sealed."""
+    outcomes = [one for part in RESEALERS for one in part.reseal()]
+    done = sum(opened for _what, opened in outcomes)
+    closed = [what for what, opened in outcomes if not opened]
+    audit.record("secrets.resealed", "installation", sealed=done, closed=len(closed))
+    db.session.commit()
+    click.echo(f"Sealed with the key in use: {done}.")
+    if closed:
+        raise Refused("No key opens: " + ", ".join(closed) + ". Save them again.")

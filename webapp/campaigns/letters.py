@@ -128,6 +128,11 @@ def token_key() -> bytes:
     return secrets.derive(settings.secret_key, "message tokens")
 
 
+def token_keys() -> list[bytes]:
+    """Return the keys by which a token of a message may be signed, older ones too."""
+    return [secrets.derive(key, "message tokens") for key in secrets.master_keys()]
+
+
 def snapshot_of(sender: Sender) -> dict[str, Any]:
     """Return what a campaign keeps of its sender at launch; no secret."""
     kept = ("name", "from_name", "from_address", "reply_to", "bounce_address")

@@ -8,6 +8,7 @@ one has seen that message; nothing else ties a mail to it.
 import hashlib
 import hmac
 import uuid
+from collections.abc import Iterable
 from functools import lru_cache
 
 from webapp.core.ids import BASE32_LENGTH, base32, base32_digits, from_base32
@@ -53,6 +54,12 @@ def read(key: bytes, token: str, purpose: str) -> uuid.UUID | None:
         return from_base32(body[:BASE32_LENGTH])
     except ValueError:
         return None
+
+
+def read_by_any(keys: Iterable[bytes], token: str, purpose: str) -> uuid.UUID | None:
+    """Return whose token this is, signed with any of the keys; or None."""
+    found = (read(key, token, purpose) for key in keys)
+    return next((public_id for public_id in found if public_id), None)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from webapp.campaigns import coming_back, message_tokens
-from webapp.campaigns.letters import UNSUBSCRIBE, VIEW, token_key
+from webapp.campaigns.letters import UNSUBSCRIBE, VIEW, token_key, token_keys
 from webapp.campaigns.models import Message
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -80,7 +80,7 @@ def message_of(token: str, purpose: str = UNSUBSCRIBE) -> Message:
     NotFound
         If the token is not one of ours, or its message is gone.
     """
-    public_id = message_tokens.read(token_key(), token, purpose)
+    public_id = message_tokens.read_by_any(token_keys(), token, purpose)
     message = None
     if public_id is not None:
         wanted = sa.select(Message).where(Message.public_id == public_id)

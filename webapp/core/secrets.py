@@ -31,7 +31,7 @@ def derive(secret_key: bytes, purpose: str, length: int = 32) -> bytes:
 
 def seal(plain: str, *, table: str, row: object, column: str, bound: str = "") -> str:
     """Seal a secret for one place."""
-    key = _key()
+    key = _keys()[0]
     nonce = os.urandom(NONCE_BYTES)
     place = _place(table, row, column, bound)
     data = AESGCM(key).encrypt(nonce, plain.encode(), place)
@@ -49,13 +49,13 @@ def unseal(
     CannotUnseal
         If the key or the place is another one, or the text is damaged.
     """
-    key = _key()
     try:
         version, key_id, body = sealed.split(".")
         data = base64.urlsafe_b64decode(body)
     except ValueError as error:
         raise CannotUnseal("damaged") from error
-    if version != VERSION or key_id != _key_id(key):
+    key = next((one for one in _keys() if _key_id(one) == key_id), None)
+    if version != VERSION or key is None:
         raise CannotUnseal("sealed with another key")
     place = _place(table, row, column, bound)
     try:
@@ -65,14 +65,32 @@ def unseal(
     return plain.decode()
 
 
+def is_sealed_anew(sealed: str) -> bool:
+    """Say whether a text was sealed with the key in use, and not with an older one."""
+    return sealed.startswith(f"{VERSION}.{_key_id(_keys()[0])}.")
+
+
 def token_hash(token: str) -> str:
     """Return what is stored of a random token: its keyed digest, in hex."""
-    key = derive(current_app.config["POSTROOM"].secret_key, "tokens")
-    return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
+    return token_hashes(token)[0]
 
 
-def _key() -> bytes:
-    return derive(current_app.config["POSTROOM"].secret_key, "seal")
+def token_hashes(token: str) -> list[str]:
+    """Return what may be stored of a token: by the key in use, and by older ones."""
+    return [
+        hmac.new(derive(key, "tokens"), token.encode(), hashlib.sha256).hexdigest()
+        for key in master_keys()
+    ]
+
+
+def master_keys() -> tuple[bytes, ...]:
+    """Return the secret keys of this installation, the one in use first."""
+    settings = current_app.config["POSTROOM"]
+    return (settings.secret_key, *settings.old_secret_keys)
+
+
+def _keys() -> list[bytes]:
+    return [derive(key, "seal") for key in master_keys()]
 
 
 def _key_id(key: bytes) -> str:

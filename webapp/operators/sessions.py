@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload
 from webapp.core.clock import now
 from webapp.core.db import db, read_alone
 from webapp.core.errors import NotFound
-from webapp.core.secrets import token_hash
+from webapp.core.secrets import token_hash, token_hashes
 from webapp.operators.models import Operator, OperatorSession
 
 KEY = "sid"
@@ -46,14 +46,15 @@ def end() -> None:
     """Revoke the session of this request, if there is one; the caller commits."""
     token = session.pop(KEY, None)
     if token:
-        _revoke(OperatorSession.token_hash == token_hash(token))
+        _revoke(OperatorSession.token_hash.in_(token_hashes(token)))
 
 
 def end_others(operator_id: int) -> None:
     """Revoke all other sessions of an operator; the caller commits."""
-    mine = token_hash(session.get(KEY, ""))
+    mine = token_hashes(session.get(KEY, ""))
     _revoke(
-        OperatorSession.operator_id == operator_id, OperatorSession.token_hash != mine
+        OperatorSession.operator_id == operator_id,
+        OperatorSession.token_hash.not_in(mine),
     )
 
 
@@ -85,7 +86,7 @@ def of_request() -> OperatorSession | None:
     row = read_alone(
         sa.select(OperatorSession)
         .options(joinedload(OperatorSession.operator))
-        .where(OperatorSession.token_hash == token_hash(str(token)), *_live())
+        .where(OperatorSession.token_hash.in_(token_hashes(str(token))), *_live())
     )
     if row is None or row.operator.disabled_at is not None:
         return None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 from webapp.core.clock import now
 from webapp.core.db import db, read_alone
 from webapp.core.errors import Invalid, NotFound
-from webapp.core.secrets import token_hash
+from webapp.core.secrets import token_hash, token_hashes
 from webapp.operators import audit
 from webapp.operators.models import ApiToken, Operator
 
@@ -94,7 +94,7 @@ def of_request() -> ApiToken | None:
         sa.select(ApiToken)
         .options(joinedload(ApiToken.operator))
         .where(
-            ApiToken.token_hash == token_hash(text.strip()),
+            ApiToken.token_hash.in_(token_hashes(text.strip())),
             ApiToken.revoked_at.is_(None),
         )
     )

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from webapp.composing.dkim import Algorithm, Signer, load
+from webapp.composing.dkim import Algorithm, Signer, load, record_name
 from webapp.core import secrets
 from webapp.core.db import db
 from webapp.core.secrets import CannotUnseal
@@ -72,14 +72,25 @@ def unopened(keys: Iterable[DkimKey]) -> list[DkimKey]:
     return [key for key in keys if opened_key(key) is None]
 
 
+def unsealed_key(key: DkimKey) -> str:
+    """Return a private key in PEM.
+
+    Raises
+    ------
+    CannotUnseal
+        If it was sealed for another row or record, or with a key that is gone.
+    """
+    return _unsealed(key.private_sealed, str(key.public_id), key.domain, key.selector)
+
+
 @lru_cache(maxsize=64)
 def _opened(sealed: str, public_id: str, domain: str, selector: str) -> Signer:
     """Open and load a key; a sealed text is never the same twice."""
-    pem = secrets.unseal(
-        sealed,
-        table=TABLE,
-        row=public_id,
-        column=COLUMN,
-        bound=f"{selector}._domainkey.{domain}",
+    return load(_unsealed(sealed, public_id, domain, selector), domain, selector)
+
+
+def _unsealed(sealed: str, public_id: str, domain: str, selector: str) -> str:
+    bound = record_name(domain, selector)
+    return secrets.unseal(
+        sealed, table=TABLE, row=public_id, column=COLUMN, bound=bound
     )
-    return load(pem, domain, selector)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError
 
 from webapp.campaigns import message_tokens
-from webapp.campaigns.letters import token_key
+from webapp.campaigns.letters import token_keys
 from webapp.campaigns.models import Message
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -67,10 +67,10 @@ def read_one(mailbox_id: int) -> bool:
 
 def sort_all(place: Place, arrivals: Sequence[Arrival]) -> Callable[[], None]:
     """Sort mails, and return what stores them within a transaction."""
-    key = token_key()
+    keys = token_keys()
 
     def read(token: str, purpose: str) -> uuid.UUID | None:
-        return message_tokens.read(key, token, purpose)
+        return message_tokens.read_by_any(keys, token, purpose)
 
     taken = [Taken(one, _sorted(one, read)) for one in arrivals]
     return lambda: _store(place, taken)

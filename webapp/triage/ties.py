@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from webapp.campaigns import message_tokens
-from webapp.campaigns.letters import MESSAGE_ID, token_key
+from webapp.campaigns.letters import MESSAGE_ID, token_keys
 from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.mailboxes.headers import Headers, message_ids
@@ -56,9 +56,9 @@ def _named(headers: Headers) -> list[tuple[bool, uuid.UUID]]:
 
 
 def _ours(ids: Iterable[str]) -> list[uuid.UUID]:
-    key = token_key()
+    keys = token_keys()
     locals_ = [one.strip("<>").partition("@")[0] for one in list(ids)[:MOST_IDS]]
-    read = (message_tokens.read(key, token, MESSAGE_ID) for token in locals_)
+    read = (message_tokens.read_by_any(keys, token, MESSAGE_ID) for token in locals_)
     return [public_id for public_id in read if public_id]
 
 
