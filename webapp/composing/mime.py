@@ -100,10 +100,11 @@ def compose(letter: Letter) -> Composed:
         raise ComposeError("The message has no recipient.")
     content = _content(letter)
     pieces = (_header_block(letter), content.fields, b"\r\n", *content.body)
-    own = b"".join(piece for piece in pieces if not isinstance(piece, Gated))
+    fresh = [piece for piece in pieces if not isinstance(piece, Gated)]
+    own = b"".join(fresh)
     gate(own)
     gate_headers(own)
-    data = Gated(b"".join(pieces))
+    data = Gated(own if len(fresh) == len(pieces) else b"".join(pieces))
     shown = (letter.from_, *letter.to, *letter.cc, *letter.reply_to)
     smtputf8 = any(
         map(needs_smtputf8, (mail_from, *rcpt_to, *(box.addr for box in shown)))
