@@ -33,6 +33,7 @@ from webapp.delivery import connections, liveness, plans
 from webapp.delivery import engine as engine_module
 from webapp.delivery.engine import Engine
 from webapp.senders.models import Sender, TransportKind
+from webapp.senders.server import Security
 from webapp.suppressions.models import Reason, Suppression
 
 Send = Callable[[Campaign], None]
@@ -464,3 +465,28 @@ def test_the_pauses_after_a_4xx_are_the_sender_s_own(desk: Desk, send: Send) -> 
         due_now()
     assert waits == [pytest.approx(minutes, rel=0.15) for minutes in (2, 7, 7)]
     assert row().tries == 3
+
+
+def test_a_server_without_the_tls_that_is_required_pauses_the_campaign(
+    desk: Desk, send: Send
+) -> None:
+    campaign = desk.campaign(5, desk.sender(security=Security.STARTTLS))
+    send(campaign)
+    assert desk.state(campaign) is State.PAUSED
+    reason = db.session.get_one(Campaign, campaign.id).pause_reason
+    assert "does not offer STARTTLS" in reason
+    assert set(desk.statuses()) <= {"pending", "deferred"}
+    assert db.session.scalar(sa.select(sa.func.max(Message.tries))) == 0
+
+
+def test_it_gives_up_when_the_queue_lifetime_is_over(desk: Desk, send: Send) -> None:
+    desk.server.answer("dot", "451 4.3.0 Still later", always=True)
+    campaign = desk.campaign(1, desk.sender(queue_lifetime=3600))
+    send(campaign)
+    old = now() - timedelta(hours=2)
+    db.session.execute(sa.update(Message).values(dated_at=old))
+    due_now()
+    send(campaign)
+    assert row().status is Status.FAILED
+    assert "Still later" in row().reply
+    assert desk.server.copies() == {}

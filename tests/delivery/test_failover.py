@@ -15,7 +15,7 @@ from webapp.campaigns.states import State
 from webapp.campaigns.timeline import timeline
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.delivery import plans, tickets
+from webapp.delivery import liveness, plans, tickets
 from webapp.delivery.engine import Engine
 from webapp.senders.models import Fallback, Sender
 
@@ -212,3 +212,22 @@ def test_a_single_message_goes_by_the_stand_in_too(desk: Desk, engine: Engine) -
     assert desk.statuses() == {"sent": 1}
     assert used() == {(second.id, "accepted")}
     assert b"desk@example.org" in desk.server.mails[0].data
+
+
+def test_a_campaign_keeps_its_pace_when_another_sender_takes_over(
+    desk: Desk, engine: Engine
+) -> None:
+    first, second = desk.sender(), desk.sender()
+    stand_in(first, second)
+    campaign = desk.campaign(30, first, throttle=10)
+    minute = liveness.database_time().minute
+    work(engine, campaign)
+    until = now() + timedelta(hours=1)
+    query = sa.update(Sender).where(Sender.id == first.id)
+    db.session.execute(query.values(breaker_failures=1, breaker_until=until))
+    db.session.commit()
+    work(engine, campaign)
+    if liveness.database_time().minute == minute:  # none ended meanwhile
+        assert desk.statuses() == {"sent": 10, "pending": 20}
+        assert not tickets.is_due(campaign.id)
+    assert desk.statuses()["sent"] in {10, 20}

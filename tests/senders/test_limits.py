@@ -179,3 +179,11 @@ def test_a_test_learns_the_size_and_another_server_forgets_it() -> None:
     assert service.get(sender.id).server_size == 5000
     values = {**service.form_values(service.get(sender.id)), "port": 2526}
     assert service.update(sender.id, values).server_size == 0
+
+
+def test_the_list_shows_the_cap_of_today_and_who_stands_in(client: PageClient) -> None:
+    first = make_sender(warmup_start=40, warmup_ceiling=400)
+    make_sender(name="Second", fallback_ids=[first.id])
+    page = client.get("/senders").get_data(as_text=True)
+    assert "warm-up" in page
+    assert "If unwell: Newsletter" in page

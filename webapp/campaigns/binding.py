@@ -37,7 +37,7 @@ def held_by(campaign: Campaign, left: int, at: datetime) -> Held | None:
     if is_well(own, at):
         return _of_sender(campaign, own, left, at)
     others = [one for one in stand_ins(own.id) if one.kind is own.kind]
-    used = next((one for one in others if is_well(one, at)), None)
+    used = _first_well(others, at)
     if used is None:
         until = min(one.breaker_until or at for one in (own, *others))
         words = _(
@@ -55,6 +55,14 @@ def held_by(campaign: Campaign, left: int, at: datetime) -> Held | None:
     if more is None:
         return Held(words)
     return Held(f"{words}. {more.words}", more.seconds)
+
+
+def _first_well(others: Sequence[Sender], at: datetime) -> Sender | None:
+    """Return the stand-in that is used; where all are at their limits, the first."""
+    well = [one for one in others if is_well(one, at)]
+    uses = allowance.uses_of([one.id for one in well], at) if well else {}
+    free = (one for one in well if allowance.may_begin(one, uses[one.id], at))
+    return next(free, well[0] if well else None)
 
 
 def _of_sender(

@@ -29,6 +29,7 @@ from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, of_plan
 from webapp.delivery.recording import ATTEMPT, Settled
 from webapp.senders.allowance import (
+    PACE,
     USE,
     Window,
     domain_windows,
@@ -102,7 +103,7 @@ def ask(plan: Plan, wanted: Sequence[Prepared], at: datetime) -> Allowance:
     if not windows or not wanted:
         return Allowance(granted=tuple(wanted))
     windows.sort()
-    used = _lock(sender.id, windows)
+    used = _lock(plan, windows)
     room = _Room({one: one.most - used[one.key] for one in windows})
     granted, left, held = [], [], []
     for row in wanted:
@@ -133,14 +134,19 @@ def domains_of(plan: Plan, row: Prepared) -> frozenset[str]:
     return frozenset(address_key(addr).rpartition("@")[2] for addr in row.targets)
 
 
-def _lock(sender_id: int, windows: Sequence[Window]) -> dict[tuple[str, str], int]:
+def _owner(plan: Plan, window: Window) -> int:
+    """Return the sender whose row a window is: a campaign's pace knows no stand-in."""
+    return plan.own_id if window.kind == PACE else plan.sender.id
+
+
+def _lock(plan: Plan, windows: Sequence[Window]) -> dict[tuple[str, str], int]:
     """Make sure that the windows have rows, lock them, and return what they say."""
     connection = db.session.connection()
     is_sqlite = connection.dialect.name == "sqlite"
     insert = sqlite.insert(USE) if is_sqlite else postgresql.insert(USE)
     fresh = [
         {
-            "sender_id": sender_id,
+            "sender_id": _owner(plan, one),
             "window": one.name,
             "domain": one.domain,
             "used": 0,
@@ -149,13 +155,10 @@ def _lock(sender_id: int, windows: Sequence[Window]) -> dict[tuple[str, str], in
         for one in windows
     ]
     connection.execute(insert.on_conflict_do_nothing(), fresh)
-    keys = [one.key for one in windows]
+    keys = [(_owner(plan, one), *one.key) for one in windows]
     query = (
         sa.select(USE.c.window, USE.c.domain, USE.c.used)
-        .where(
-            USE.c.sender_id == sender_id,
-            sa.tuple_(USE.c.window, USE.c.domain).in_(keys),
-        )
+        .where(sa.tuple_(USE.c.sender_id, USE.c.window, USE.c.domain).in_(keys))
         .order_by(USE.c.domain, USE.c.window)
         .with_for_update()
     )
@@ -167,6 +170,7 @@ def take(plan: Plan, asked: Allowance, won: set[int]) -> None:
     rows = [domains_of(plan, row) for row in asked.granted if row.id in won]
     raised = [
         {
+            "of_sender": _owner(plan, one),
             "of_window": one.name,
             "of_domain": one.domain,
             "more": sum(not one.domain or one.domain in domains for domains in rows),
@@ -178,7 +182,7 @@ def take(plan: Plan, asked: Allowance, won: set[int]) -> None:
         db.session.connection().execute(
             sa.update(USE)
             .where(
-                USE.c.sender_id == plan.sender.id,
+                USE.c.sender_id == sa.bindparam("of_sender"),
                 USE.c.window == sa.bindparam("of_window"),
                 USE.c.domain == sa.bindparam("of_domain"),
             )
@@ -195,7 +199,7 @@ def spent(
         return ()
     domains = domains_of(plan, row)
     return tuple(
-        (plan.sender.id, one.name, one.domain)
+        (_owner(plan, one), one.name, one.domain)
         for one in asked.windows
         if not one.domain or one.domain in domains
     )

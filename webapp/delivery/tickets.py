@@ -87,7 +87,7 @@ def _may_go(campaign: Any) -> bool:
     if not campaign.throttle:
         return True
     pace = throttle_window(campaign.id, campaign.throttle, choice.at)
-    return not full([pace], uses_of([choice.used.id], choice.at)[choice.used.id])
+    return not full([pace], uses_of([choice.own.id], choice.at)[choice.own.id])
 
 
 def due_senders() -> list[int]:

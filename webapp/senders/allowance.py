@@ -20,6 +20,7 @@ from webapp.senders.models import LimitUse, Sender
 from webapp.senders.warming import day_limit
 
 USE = cast(sa.Table, LimitUse.__table__)
+PACE = "pace"
 Uses = Mapping[tuple[str, str], int]
 
 
@@ -32,8 +33,8 @@ class Window:
     domain
         Of the recipients that it is about; empty for all.
     kind
-        ``second``, ``minute``, ``hour``, ``day``, or ``warm-up`` where the day's limit
-        is the ramp's.
+        ``second``, ``minute``, ``hour``, ``day``, ``warm-up`` where the day's limit is
+        the ramp's, or ``pace`` for a campaign's own minute.
     """
 
     domain: str
@@ -84,7 +85,7 @@ def windows_of(sender: Sender, at: datetime) -> list[Window]:
 
 def throttle_window(campaign_id: int, per_minute: int, at: datetime) -> Window:
     """Return the window of a campaign's own pace."""
-    return window("minute", per_minute, 60, at, name=f"minute-{campaign_id}")
+    return window(PACE, per_minute, 60, at, name=f"minute-{campaign_id}")
 
 
 def domain_windows(
@@ -148,3 +149,8 @@ def today(sender: Sender) -> Today:
         )
     )
     return Today(used or 0, most, is_ramp, of_day.until)
+
+
+def cap_today(sender: Sender) -> tuple[int, bool]:
+    """Return today's limit (UTC), and whether it is the ramp's; 0 means no limit."""
+    return day_limit(sender, now().date())

@@ -80,6 +80,19 @@ def used_by(sender: Sender) -> Sequence[Sender]:
         ).all()
 
 
+def names_of_stand_ins() -> dict[int, list[str]]:
+    """Return who stands in for which sender, by name and in order."""
+    found: dict[int, list[str]] = {}
+    rows = db.session.execute(
+        sa.select(Fallback.sender_id, Sender.name)
+        .join(Sender, Sender.id == Fallback.fallback_id)
+        .order_by(Fallback.sender_id, Fallback.place)
+    )
+    for sender_id, name in rows:
+        found.setdefault(sender_id, []).append(name)
+    return found
+
+
 def candidates(sender: Sender | None, kind: str) -> Sequence[Sender]:
     """Return the senders that may be chosen to stand in for one of a kind."""
     query = sa.select(Sender).where(

@@ -19,7 +19,13 @@ bp = Blueprint("senders", __name__)
 @requires(Scope.READ)
 def index() -> ResponseReturnValue:
     """List the senders."""
-    return render_template("senders/index.html", senders=service.all_senders())
+    senders = service.all_senders()
+    return render_template(
+        "senders/index.html",
+        senders=senders,
+        caps={one.id: allowance.cap_today(one) for one in senders},
+        stand_ins=limiting.names_of_stand_ins(),
+    )
 
 
 @bp.get("/senders/new")
