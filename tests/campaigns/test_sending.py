@@ -78,6 +78,7 @@ def test_a_schedule_is_made_changed_and_sent_now(
     assert campaign.windows == [window]
     page = page_of(client, desk, "")
     assert "Starts in 23 h" in page
+    assert "Mon, Fri 18:00-24:00 (UTC)" in page
     assert "Send now" in page
     assert "Choose another time" in page
     later = f"{now() + timedelta(days=2):%Y-%m-%dT%H:%M}"

@@ -11,7 +11,7 @@ from webapp.campaigns.chart import Chart, draw
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import ADVICE, RETRYABLE
 from webapp.campaigns.states import FINAL, OVER, WAITING, State, Status
-from webapp.campaigns.timing import Moment, closed_words, moment_of
+from webapp.campaigns.timing import Moment, closed_words, moment_of, window_words
 from webapp.campaigns.workers import trouble
 from webapp.core.clock import now
 from webapp.core.presentation import figure
@@ -33,6 +33,8 @@ class Live:
         Percentage that was sent and that failed, for the lengths of the bar.
     starts, asks
         When a scheduled campaign starts; why it does not start by itself.
+    windows
+        The send windows in a line; empty where there are none.
     trouble
         What keeps the campaign from going on, in words; empty when nothing does.
     """
@@ -48,6 +50,7 @@ class Live:
     hold_left: int
     starts: Moment | None = None
     asks: str = ""
+    windows: str = ""
     chart: Chart | None = None
 
 
@@ -115,6 +118,7 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         asks=schedules.words_of(campaign)
         if schedules.asks(campaign, numbers.at)
         else "",
+        windows=window_words(campaign.windows),
         chart=_chart(campaign, numbers) if with_chart else None,
     )
 
