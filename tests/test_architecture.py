@@ -153,10 +153,16 @@ def test_migrations_have_one_head() -> None:
     assert len(scripts.get_heads()) == 1
 
 
+def _is_of_models(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out the full-text table, which no model can describe."""
+    return not (kind == "table" and (name or "").startswith("indexed_mail_words"))
+
+
 def test_migrations_and_models_say_the_same(empty_database: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{empty_database}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_name": _is_of_models}
+        context = MigrationContext.configure(connection, opts=opts)
         difference = compare_metadata(context, Base.metadata)
     engine.dispose()
     assert difference == []

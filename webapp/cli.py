@@ -28,8 +28,8 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import LARGEST_ID
+from webapp.mailboxes import indexing, watching
 from webapp.mailboxes import resealing as mailboxes_resealing
-from webapp.mailboxes import watching
 from webapp.operators import audit, service, tokens
 from webapp.operators.models import Operator, Role
 from webapp.practice import kit
@@ -238,12 +238,18 @@ def campaign_status(campaign_id: int, as_json: bool) -> None:
 
 @mailbox_group.command("watch")
 def watch_mailboxes() -> None:
-    """Listen to all mailboxes, so that new mail is on the pages at once."""
+    """Listen to all mailboxes, and keep the index of their headers.
+
+    New mail is then on the pages at once, and searches do not wait for the server.
+    """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signum, _frame: stopping.set())
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way to hand the app to a thread
+    index = threading.Thread(target=indexing.keep_on, args=(app, stopping), daemon=True)
+    index.start()
     watching.run(app, stopping)
+    index.join(indexing.SECONDS)
 
 
 @practice_group.command("kit")

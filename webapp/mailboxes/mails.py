@@ -1,13 +1,16 @@
 """Mails of a folder: list, count, open. Reading never changes a flag."""
 
+from datetime import date
 from typing import IO
 
-from webapp.core.errors import Invalid
-from webapp.mailboxes import browsing, folders, opening, query_text
+from webapp.core.errors import Invalid, Refused
+from webapp.core.words import _
+from webapp.mailboxes import browsing, folders, index_search, opening, query_text
+from webapp.mailboxes.index_search import Asked, NotIndexed, Sort
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.models import Folder
 from webapp.mailboxes.opening import Opened
-from webapp.mailboxes.query import Query, QueryError
+from webapp.mailboxes.query import EVERYTHING, Query, QueryError
 from webapp.mailboxes.sanitise import Clean
 from webapp.mailboxes.sanitise_limited import clean_limited
 
@@ -34,12 +37,57 @@ def listed(
     uidvalidity: int | None = None,
     limit: int = browsing.PAGE,
 ) -> browsing.Page:
-    """Return mails of a folder that match, newest first."""
+    """Return mails of a folder that match, newest first.
+
+    The local index answers what it can; the server does the rest.
+    """
     query = parse_query(text)
+    if query != EVERYTHING and uidvalidity in {None, folder.indexed_validity}:
+        try:
+            return index_search.page(folder, Asked(query, below=below, limit=limit))[0]
+        except NotIndexed:
+            pass
     with folders.opened(folder) as (connection, raw):
         return browsing.page(
             connection, raw, query, below=below, limit=limit, uidvalidity=uidvalidity
         )
+
+
+def in_order(
+    folder: Folder, text: str, sort: Sort, *, skip: int = 0, limit: int = browsing.PAGE
+) -> tuple[browsing.Page, int | None]:
+    """Return mails in another order, and how many to skip for the next page.
+
+    Raises
+    ------
+    Refused
+        If the folder is not indexed yet, or the search is none for the index.
+    """
+    query = parse_query(text)
+    try:
+        return index_search.page(folder, Asked(query, sort, skip=skip, limit=limit))
+    except NotIndexed as error:
+        raise Refused(
+            _(
+                "This order needs the local index, which has not seen the whole folder "
+                "yet, or cannot answer this search. Try the order of arrival."
+            )
+        ) from error
+
+
+def before(folder: Folder, day: date) -> int:
+    """Return the UID below which the mails of a folder arrived before a day.
+
+    Raises
+    ------
+    ImapError
+        If the server has to be asked and cannot.
+    """
+    found = index_search.last_before(folder, day)
+    if found is not None:
+        return found
+    with folders.opened(folder) as (connection, raw):
+        return browsing.last_before(connection, raw, day)
 
 
 def count(folder: Folder, text: str = "") -> int:

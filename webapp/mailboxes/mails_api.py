@@ -6,10 +6,13 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from webapp.core import downloads
+from webapp.core.errors import Invalid
 from webapp.core.http import asked_limit, decode_cursor, encode_cursor
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
+from webapp.core.words import _
 from webapp.mailboxes import everywhere, fields, folders, mails, service
 from webapp.mailboxes.in_words import in_words
+from webapp.mailboxes.index_search import Sort
 from webapp.operators.access import Scope, requires
 
 bp = Blueprint("mails_api", __name__, url_prefix="/api/v1")
@@ -19,6 +22,7 @@ QUERY = {
     **LIST_QUERY,
     "q": "Search, such as `is:unread from:ada`.",
     "fields": "Names of fields, with commas; only these are given.",
+    "sort": "`arrival` (unless told), `date`, `from`, `subject` or `size`.",
 }
 MAIL: dict[str, Any] = {"type": "object"}
 
@@ -30,17 +34,31 @@ def list_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     """List mails of a folder, newest first. No flag ever changes."""
     folder = folders.of_mailbox(mailbox_id, folder_id)
     names = fields.wanted(request.args.get("fields", ""), fields.IN_LISTS)
-    uidvalidity, below = None, None
+    uidvalidity, place = None, None
     if cursor := request.args.get("cursor"):
-        uidvalidity, below = decode_cursor(cursor, int, int)
-    text, limit = request.args.get("q", ""), asked_limit()
+        uidvalidity, place = decode_cursor(cursor, int, int)
+    text, limit, sort = request.args.get("q", ""), asked_limit(), _sort()
     with in_words():
-        page = mails.listed(
-            folder, text, below=below, uidvalidity=uidvalidity, limit=limit
-        )
+        if sort is Sort.ARRIVAL:
+            page = mails.listed(
+                folder, text, below=place, uidvalidity=uidvalidity, limit=limit
+            )
+            further = page.older
+        else:
+            page, further = mails.in_order(
+                folder, text, sort, skip=place or 0, limit=limit
+            )
     items = [fields.show_row(row, page.uidvalidity, names) for row in page.rows]
-    following = encode_cursor(page.uidvalidity, page.older) if page.older else None
+    following = encode_cursor(page.uidvalidity, further) if further else None
     return jsonify(items=items, next=following)
+
+
+def _sort() -> Sort:
+    asked = request.args.get("sort") or Sort.ARRIVAL.value
+    if asked not in set(Sort):
+        words = _("Mails are sorted by %(names)s.", names=", ".join(Sort))
+        raise Invalid(words, {"sort": [words]})
+    return Sort(asked)
 
 
 @bp.get("/mailboxes/<int:mailbox_id>/mails")

@@ -97,6 +97,9 @@ class Folder(Base):
     `changes` counts what the watcher has noticed: a page that knows a smaller number is
     out of date. Mails up to `synced_uid` of the numbering `synced_validity` were read;
     those up to `baseline_uid` were there when we met this numbering.
+
+    The local index holds the mails from `indexed_low` to `indexed_high` of the
+    numbering `indexed_validity`; one process at a time fills it, until `indexed_until`.
     """
 
     __tablename__ = "folder"
@@ -125,6 +128,10 @@ class Folder(Base):
     gone_at: Mapped[datetime | None]
     changes: Mapped[int] = mapped_column(default=0)
     changed_at: Mapped[datetime | None]
+    indexed_validity: Mapped[int | None] = mapped_column(sa.BigInteger)
+    indexed_low: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    indexed_high: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    indexed_until: Mapped[datetime | None]
 
 
 class Mail(Base):
@@ -164,3 +171,41 @@ class Mail(Base):
     size: Mapped[int | None]
     show_images: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class IndexedMail(Base):
+    """What the local index knows of a mail: folded texts, and what to sort by.
+
+    Nothing is shown from here: a list fetches its rows from the server, so that flags
+    are true and a mail that is gone is not shown. `thread` is the Message-ID at which a
+    conversation begins; `trouble` says why a mail could not be read.
+    """
+
+    __tablename__ = "indexed_mail"
+    __table_args__ = (
+        sa.UniqueConstraint("folder_id", "uidvalidity", "uid"),
+        sa.Index("ix_indexed_mail_received", "folder_id", "received_at", "id"),
+        sa.Index("ix_indexed_mail_message_id", "mailbox_id", "message_id"),
+        sa.Index("ix_indexed_mail_thread", "mailbox_id", "thread"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("mailbox.id", ondelete="CASCADE")
+    )
+    folder_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("folder.id", ondelete="CASCADE")
+    )
+    uidvalidity: Mapped[int] = mapped_column(sa.BigInteger)
+    uid: Mapped[int] = mapped_column(sa.BigInteger)
+    received_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    size: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    message_id: Mapped[str] = mapped_column(sa.String(500), default="")
+    thread: Mapped[str] = mapped_column(sa.String(500), default="")
+    sender: Mapped[str] = mapped_column(sa.Text, default="")
+    recipients: Mapped[str] = mapped_column(sa.Text, default="")
+    copies: Mapped[str] = mapped_column(sa.Text, default="")
+    subject: Mapped[str] = mapped_column(sa.Text, default="")
+    topic: Mapped[str] = mapped_column(sa.String(200), default="")
+    trouble: Mapped[str] = mapped_column(sa.String(200), default="")
