@@ -630,6 +630,12 @@ def upgrade() -> None:
         sa.Column(
             "changed_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
+        sa.Column("indexed_validity", sa.BigInteger(), nullable=True),
+        sa.Column("indexed_low", sa.BigInteger(), nullable=False),
+        sa.Column("indexed_high", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "indexed_until", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.ForeignKeyConstraint(
             ["mailbox_id"],
             ["mailbox.id"],
@@ -1143,6 +1149,57 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "indexed_mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("mailbox_id", sa.Integer(), nullable=False),
+        sa.Column("folder_id", sa.Integer(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "received_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column("sent_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.String(length=500), nullable=False),
+        sa.Column("thread", sa.String(length=500), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("recipients", sa.Text(), nullable=False),
+        sa.Column("copies", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("topic", sa.String(length=200), nullable=False),
+        sa.Column("trouble", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["folder_id"],
+            ["folder.id"],
+            name=op.f("fk_indexed_mail_folder_id_folder"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"],
+            ["mailbox.id"],
+            name=op.f("fk_indexed_mail_mailbox_id_mailbox"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_indexed_mail")),
+        sa.UniqueConstraint(
+            "folder_id",
+            "uidvalidity",
+            "uid",
+            name=op.f("uq_indexed_mail_folder_id_uidvalidity_uid"),
+        ),
+    )
+    with op.batch_alter_table("indexed_mail", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_indexed_mail_message_id", ["mailbox_id", "message_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_indexed_mail_received", ["folder_id", "received_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_indexed_mail_thread", ["mailbox_id", "thread"], unique=False
+        )
+
+    op.create_table(
         "mail",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -1625,6 +1682,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_mail_key")
 
     op.drop_table("mail")
+    with op.batch_alter_table("indexed_mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_indexed_mail_thread")
+        batch_op.drop_index("ix_indexed_mail_received")
+        batch_op.drop_index("ix_indexed_mail_message_id")
+
+    op.drop_table("indexed_mail")
     with op.batch_alter_table("import_reject", schema=None) as batch_op:
         batch_op.drop_index("ix_import_reject_import_row")
 
