@@ -14,7 +14,8 @@ hold (quoted-printable writes ``=3D``, base64 has no underscore, and a text with
 is never sent as 7bit; RFC 2045 6.7).
 
 Composed by hand, not with `email.message.EmailMessage`: that one decodes encoded words
-in values, and takes six to ten times as long (bench/composing.py).
+in values, and takes more than ten times as long (bench/composing.py). The fields that
+all messages of a campaign share, and its encoded files, are kept and written once.
 """
 
 import re

@@ -14,6 +14,10 @@ next message's right behind the final dot: a message costs one round trip and tw
 calls. Nothing of the next one can be accepted by that, for its body waits for the reply
 to its own DATA.
 
+CHUNKING (RFC 3030) is not used: with the envelope sent ahead a message costs one round
+trip either way. It could only put several bodies into flight at once, and a connection
+that breaks would then leave all of them *unknown*.
+
 A kept connection may have gone stale. If it breaks before DATA, a fresh one is tried
 once.
 """
