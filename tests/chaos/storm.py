@@ -32,9 +32,9 @@ from webapp.core.errors import DomainError
 from webapp.suppressions.models import Reason, Suppression
 
 WORKERS = ("worker 1", "worker 2", "worker 3")
-BACKLOG = 500
-CAMPAIGN = 1000
-END_SECONDS = 90.0
+BACKLOG = 150
+CAMPAIGN = 300
+END_SECONDS = 180.0
 
 # Shares of a hundred, and for how long at most.
 KINDS: dict[str, tuple[int, float]] = {

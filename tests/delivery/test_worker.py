@@ -1,12 +1,9 @@
 """Whole campaigns through real worker processes, some of which do not survive."""
 
 import os
-import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,7 +11,6 @@ import sqlalchemy as sa
 from tests.support.redis_server import running_redis
 from tests.support.sending import ROOT, Desk, W, person
 from tests.support.smtp_servers import STALL
-from webapp.campaigns import steering
 from webapp.campaigns.models import Attempt, Message
 from webapp.campaigns.states import State
 from webapp.core import queue
@@ -79,44 +75,6 @@ def test_a_killed_worker_and_an_emptied_queue_lose_nothing(desk: Desk) -> None:
     desk.assert_ledger_agrees()
 
 
-def freeze(desk: Desk, worker: subprocess.Popen[bytes]) -> None:
-    """Freeze a worker while it sends; not while it holds SQLite's one write lock."""
-    path = desk.settings.data_dir / "postroom.db"
-    for _ in range(50):
-        worker.send_signal(signal.SIGSTOP)
-        with closing(sqlite3.connect(path, timeout=0.2)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                is_free = False
-            else:
-                is_free = True
-                connection.execute("ROLLBACK")
-        if is_free and desk.statuses()["sending"]:
-            return
-        worker.send_signal(signal.SIGCONT)
-        time.sleep(0.02)
-    raise AssertionError("it was never caught while sending")
-
-
-def test_a_frozen_worker_does_no_harm_when_it_goes_on(desk: Desk) -> None:
-    slow_down(desk)
-    campaign = desk.campaign(200)
-    frozen = desk.start()
-    desk.server.wait_for(50, 20)
-    freeze(desk, frozen)
-    desk.start()
-    desk.wait_finished(campaign, 60)
-    assert 0 < desk.statuses()["unknown"] <= W
-    frozen.send_signal(signal.SIGCONT)
-    desk.wait_until(
-        lambda: desk.statuses() == {"sent": 200}, "late truth did not mend it"
-    )
-    desk.wait_finished(campaign)
-    desk.assert_ledger_agrees()
-    assert max(desk.server.copies().values()) == 1
-
-
 def test_sigterm_drains_and_leaves_nothing_in_doubt(desk: Desk) -> None:
     slow_down(desk, 0.05)
     campaign = desk.campaign(100)
@@ -148,39 +106,6 @@ def test_a_silent_server_does_not_hold_up_the_others(desk: Desk) -> None:
     other = desk.campaign(20)
     desk.wait_finished(other)
     assert desk.state(campaign) is State.SENDING
-
-
-def test_pause_holds_and_resume_goes_on(desk: Desk) -> None:
-    slow_down(desk, 0.01)
-    campaign = desk.campaign(300)
-    desk.start()
-    for stop in (30, 90, 150):
-        desk.server.wait_for(stop, 20)
-        steering.pause(campaign.id)
-        at_most = len(desk.server.mails) + W
-        time.sleep(0.7)
-        assert len(desk.server.mails) <= at_most
-        assert desk.statuses()["sending"] == 0
-        quiet = len(desk.server.mails)
-        time.sleep(0.3)
-        assert len(desk.server.mails) == quiet
-        steering.resume(campaign.id)
-    desk.wait_finished(campaign)
-    assert desk.statuses() == {"sent": 300}
-    desk.assert_ledger_agrees()
-
-
-def test_cancel_lets_only_what_is_marked_go(desk: Desk) -> None:
-    slow_down(desk)
-    campaign = desk.campaign(300)
-    desk.start()
-    desk.server.wait_for(50, 20)
-    gone = steering.cancel(campaign.id)
-    desk.wait_until(lambda: not desk.statuses()["sending"], "something hangs")
-    counts = desk.statuses()
-    assert counts["sent"] + counts["cancelled"] == 300
-    assert counts["cancelled"] >= gone > 200
-    desk.assert_ledger_agrees()
 
 
 def test_an_address_suppressed_in_mid_campaign_is_skipped(desk: Desk) -> None:
