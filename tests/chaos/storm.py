@@ -35,6 +35,8 @@ WORKERS = ("worker 1", "worker 2", "worker 3")
 BACKLOG = 150
 CAMPAIGN = 300
 END_SECONDS = 180.0
+# So long a blow on a worker waits for one that is just sending.
+AIM_SECONDS = 4.0
 
 # Shares of a hundred, and for how long at most.
 KINDS: dict[str, tuple[int, float]] = {
@@ -127,6 +129,7 @@ class Storm:
         watch = Watch(house)
         house.tend(self.names)
         house.campaign(CAMPAIGN)
+        house.server.wait_for(len(house.server.mails) + 20, 60)
         with watch:
             for blow in blows:
                 if time.monotonic() > until:
@@ -194,9 +197,12 @@ class Storm:
         """Return a worker; mostly one that is just sending, where a blow may hurt."""
         first = int(blow.which * len(WORKERS))
         parts = [self.house.parts[name] for name in WORKERS[first:] + WORKERS[:first]]
-        for part in parts if blow.seconds or blow.which % 0.1 < 0.08 else ():
-            if part.is_alive and self.house.held(part.pid):
-                return part
+        until = time.monotonic() + (AIM_SECONDS if blow.which % 0.1 < 0.08 else 0)
+        while time.monotonic() < until:
+            for part in parts:
+                if part.is_alive and not part.is_frozen and self.house.held(part.pid):
+                    return part
+            time.sleep(0.02)
         return parts[0]
 
     def _kill_worker(self, blow: Blow) -> None:
