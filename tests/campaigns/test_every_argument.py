@@ -1,6 +1,6 @@
 """Every argument of a message by absent, one, many, wrong type, hostile, by the API.
 
-What is taken is parsed back by the standard library without a defect; what is not is a
+What is taken is parsed back by two parsers without a defect; what is not is a
 422 that names its field. Nothing raises, and nothing hostile becomes a header.
 """
 
@@ -9,6 +9,7 @@ from base64 import b64encode
 from email import message_from_bytes, policy
 from typing import Any
 
+import mailparser
 import pytest
 
 from tests.conftest import ApiClient
@@ -158,6 +159,7 @@ def test_what_is_taken_is_one_message_without_a_defect(
     data = api.get(f"/messages/{answer.json['id']}/source").data
     mail = message_from_bytes(data, policy=policy.SMTP)
     assert not [part.defects for part in mail.walk() if part.defects]
+    assert not mailparser.parse_from_bytes(data).has_defects
     for header in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version"):
         assert len(mail.get_all(header, [])) == 1
     assert mail["Bcc"] is None
