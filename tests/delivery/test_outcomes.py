@@ -111,6 +111,16 @@ def test_one_refused_copy_is_its_own_outcome() -> None:
     }
 
 
+def test_a_message_that_one_of_its_readers_refused_is_not_sent() -> None:
+    both = standing(primary=frozenset({ADA, BOB}))
+    made = verdict(outcome(Kind.ACCEPTED, 250, bob=Kind.REFUSED), both)
+    assert made.status is Status.FAILED
+    assert {addr: status for addr, status, _, _ in made.addresses} == {
+        ADA: Status.SENT,
+        BOB: Status.FAILED,
+    }
+
+
 def test_one_deferred_copy_keeps_the_message_going() -> None:
     made = verdict(outcome(Kind.ACCEPTED, 250, bob=Kind.DEFERRED), standing())
     assert made.status is Status.DEFERRED

@@ -164,13 +164,19 @@ def _status_of_one(outcome: Outcome, one: RecipientOutcome, gives_up: bool) -> S
 def _together(
     settled: Mapping[str, Status], primary: frozenset[str], alone: Status
 ) -> Status:
-    """Return the message's status from those of its recipients."""
+    """Return the message's status from those of its recipients.
+
+    Where one of those in ``To`` is refused, the message is not sent, whoever else has
+    it; each address says for itself, and a retry goes to the others alone.
+    """
     if not settled:
         return alone
     for status in (Status.UNKNOWN, Status.DEFERRED):
         if status in settled.values():
             return status
     of_primary = {status for addr, status in settled.items() if addr in primary}
+    if len(of_primary) > 1 and Status.FAILED in of_primary:
+        return Status.FAILED
     if Status.SENT in (of_primary or set(settled.values())):
         return Status.SENT
     return Status.FAILED
