@@ -6,7 +6,7 @@ from tests.conftest import PageClient
 from tests.mailboxes.samples import fill, flags_of, mail, put
 from tests.support.dovecot import Dovecot, free_port
 from webapp.core.db import db
-from webapp.mailboxes import folders, service
+from webapp.mailboxes import folders, indexing, service
 from webapp.mailboxes.models import Mailbox
 from webapp.operators.models import Operator, Role
 
@@ -306,3 +306,45 @@ def test_deleting_from_the_trash_asks_first(
     client.submit("/triage/act", data)
     assert flags_of(dovecot, login, "Trash") == {}
     assert "mails" not in toast(client, path)
+
+
+def test_other_orders_need_the_index(
+    client: PageClient, inbox: str, mailbox: Mailbox
+) -> None:
+    assert "needs the local index" in text(client, f"{inbox}?sort=subject")
+    folders.fresh(mailbox, force=True)
+    db.session.commit()
+    assert list(iter(indexing.index_next, False))
+    db.session.commit()
+    page = text(client, f"{inbox}?sort=size")
+    assert page.count('name="mails"') == 50
+    older = re.search(r'rel="next"\s+href="([^"]+)"', page)
+    assert older
+    assert "sort=size" in older[1]
+    second = text(client, older[1].replace("&amp;", "&"))
+    assert second.count('name="mails"') == 6
+
+
+def test_going_to_a_day(client: PageClient, inbox: str) -> None:
+    assert text(client, f"{inbox}?day=2001-01-01").count('name="mails"') == 0
+    assert text(client, f"{inbox}?day=2199-01-01").count('name="mails"') == 50
+    assert text(client, f"{inbox}?day=nonsense").count('name="mails"') == 50
+
+
+def test_a_conversation_is_listed(
+    client: PageClient, inbox: str, mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> None:
+    first = mail("Ada <ada@example.com>", "One", "Body", 1)
+    second = mail("Zoë <zoe@example.com>", "Re: One", "Body", 2)
+    for one, name in ((first, "first"), (second, "second")):
+        del one["Message-ID"]
+        one["Message-ID"] = f"<{name}@example.com>"
+    second["In-Reply-To"] = "<first@example.com>"
+    put(dovecot, login, first, second)
+    folders.fresh(mailbox, force=True)
+    db.session.commit()
+    assert list(iter(indexing.index_next, False))
+    db.session.commit()
+    page = text(client, links(text(client, inbox))[0].replace("&amp;", "&"))
+    assert "2 mails in this conversation" in page
+    assert re.search(r">Ada</bdi></a>", page)

@@ -305,7 +305,20 @@ def _quoted(value: str) -> str:
     return value.casefold().replace('"', '""')
 
 
-def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[IndexedMail]:
+@dataclass(frozen=True)
+class Member:
+    """A mail of a conversation, and where it lies."""
+
+    mailbox_id: int
+    folder_id: int
+    uidvalidity: int
+    uid: int
+    message_id: str
+    who: str
+    received_at: datetime | None
+
+
+def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[Member]:
     """Return the conversation of a mail, oldest first, over all folders."""
     if not message_id:
         return []
@@ -313,7 +326,15 @@ def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[Indexe
         IndexedMail.mailbox_id == mailbox_id, IndexedMail.message_id == message_id
     )
     query = (
-        sa.select(IndexedMail)
+        sa.select(
+            IndexedMail.mailbox_id,
+            IndexedMail.folder_id,
+            IndexedMail.uidvalidity,
+            IndexedMail.uid,
+            IndexedMail.message_id,
+            IndexedMail.who,
+            IndexedMail.received_at,
+        )
         .join(Folder, Folder.id == IndexedMail.folder_id)
         .where(
             IndexedMail.mailbox_id == mailbox_id,
@@ -323,8 +344,7 @@ def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[Indexe
         .order_by(IndexedMail.received_at, IndexedMail.id)
     )
     with reading():
-        found = list(db.session.scalars(query.limit(limit)))
-        db.session.expunge_all()
+        found = [Member(*row) for row in db.session.execute(query.limit(limit))]
         db.session.rollback()
     return found
 

@@ -291,6 +291,7 @@ def _columns(turn: Turn, validity: int, row: MailRow) -> dict[str, object]:
         "recipients": _folded(headers, "to"),
         "copies": _folded(headers, "cc"),
         "subject": _folded(headers, "subject"),
+        "who": row.sender.shown[:LONGEST_TOPIC] if row.sender else "",
         "topic": topic_of(headers.text("subject")),
         "trouble": "" if row.readable else WORDS_TROUBLE,
     }

@@ -178,7 +178,8 @@ class IndexedMail(Base):
 
     Nothing is shown from here: a list fetches its rows from the server, so that flags
     are true and a mail that is gone is not shown. `thread` is the Message-ID at which a
-    conversation begins; `trouble` says why a mail could not be read.
+    conversation begins; `who` is the sender as a person reads it; `trouble` says why a
+    mail could not be read.
     """
 
     __tablename__ = "indexed_mail"
@@ -208,4 +209,5 @@ class IndexedMail(Base):
     copies: Mapped[str] = mapped_column(sa.Text, default="")
     subject: Mapped[str] = mapped_column(sa.Text, default="")
     topic: Mapped[str] = mapped_column(sa.String(200), default="")
+    who: Mapped[str] = mapped_column(sa.String(200), default="")
     trouble: Mapped[str] = mapped_column(sa.String(200), default="")

@@ -5,19 +5,28 @@ that it concerns, and the rest of the page still works.
 """
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.core import downloads
-from webapp.core.errors import DomainError, Invalid
+from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import decode_cursor, encode_cursor
 from webapp.core.words import _
-from webapp.mailboxes import answers, browsing, folders, mails, watching
+from webapp.mailboxes import (
+    answers,
+    browsing,
+    folders,
+    index_search,
+    mails,
+    watching,
+)
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.imap_errors import ImapError
 from webapp.mailboxes.in_words import in_words
+from webapp.mailboxes.index_search import Member, Sort
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.mailboxes.sanitise import frame_document
 from webapp.mailboxes.sanitise_limited import TooHard
@@ -52,6 +61,8 @@ class Panes:
     reading: Reading | None = None
     reading_trouble: ImapError | None = None
     current: Found | None = None
+    sort: str = Sort.ARRIVAL.value
+    conversation: list[Member] = field(default_factory=list)
     tie: Tie | None = None
 
 
@@ -117,6 +128,7 @@ def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
         panes.reading_trouble = error
         return _page(panes)
     panes.reading = reading_of(opened, request.args.get("show", ""))
+    panes.conversation = index_search.of_thread(mailbox_id, opened.row.message_id)
     panes.tie = ties_of([opened.mail.headers])[0]
     panes.current = next(
         (
@@ -181,21 +193,40 @@ def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
     try:
         folders.fresh(account, force=request.args.get("fresh") == "1")
-        uidvalidity, below = _cursor(request.args.get("cursor", ""))
-        page = mails.listed(
-            folders.get(folder_id), text, below=below, uidvalidity=uidvalidity
-        )
-    except Invalid as error:
+        page, further = _listed(folders.get(folder_id), panes)
+    except (Invalid, Refused) as error:
         panes.query_words = error.words
     except ImapError as error:
         panes.trouble = error
     else:
         panes.complete = page.complete
-        panes.older = encode_cursor(page.uidvalidity, page.older) if page.older else ""
+        panes.older = encode_cursor(page.uidvalidity, further) if further else ""
         panes.found = [
             Found(mailbox_id, "", folder_id, page.uidvalidity, row) for row in page.rows
         ]
     return panes
+
+
+def _listed(folder: Folder, panes: Panes) -> tuple[browsing.Page, int | None]:
+    """Return a page of a folder in the order asked for, and where the next begins."""
+    uidvalidity, place = _cursor(request.args.get("cursor", ""))
+    asked = request.args.get("sort", "")
+    panes.sort = asked if asked in set(Sort) else Sort.ARRIVAL.value
+    if panes.sort != Sort.ARRIVAL:
+        return mails.in_order(folder, panes.query, Sort(panes.sort), skip=place or 0)
+    day = _day(request.args.get("day", ""))
+    if day is not None and place is None:
+        place = mails.before(folder, day + timedelta(days=1))
+        folder = folders.get(folder.id)
+    page = mails.listed(folder, panes.query, below=place, uidvalidity=uidvalidity)
+    return page, page.older
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _view_panes(name: str) -> Panes:
@@ -238,6 +269,8 @@ def _kept(panes: Panes) -> dict[str, Any]:
         "q": panes.query,
         "cursor": request.args.get("cursor", ""),
         "view": panes.view,
+        "sort": panes.sort if panes.sort != Sort.ARRIVAL else "",
+        "day": request.args.get("day", "") if panes.folder else "",
     }
     return {name: value for name, value in kept.items() if value}
 
