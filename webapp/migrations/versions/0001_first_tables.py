@@ -1167,6 +1167,7 @@ def upgrade() -> None:
         sa.Column("copies", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("topic", sa.String(length=200), nullable=False),
+        sa.Column("who", sa.String(length=200), nullable=False),
         sa.Column("trouble", sa.String(length=200), nullable=False),
         sa.ForeignKeyConstraint(
             ["folder_id"],
