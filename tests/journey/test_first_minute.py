@@ -76,6 +76,7 @@ def walked(
             walk.check_the_example()
             walk.send_the_example()
             walk.see_it_arrive()
+            walk.see_what_came_back()
             seconds = time.monotonic() - begun
             walk.begin_another()
             signed_in = one.page.context.storage_state()

@@ -84,6 +84,22 @@ class FirstMinute:
         expect(page.get_by_text("Welcome, Fatima")).to_have_count(0)
         self.look("triage")
 
+    def see_what_came_back(self) -> None:
+        """Find a reply, a bounce, an absence and a goodbye counted on the campaign."""
+        page = self.page
+        page.get_by_role("link", name="Campaigns").first.click()
+        page.get_by_role("link", name="Welcome").first.click()
+        for kind in ("replied", "bounced", "replied automatically", "unsubscribed"):
+            self.wait_for(page.get_by_role("link", name=f"1 {kind}", exact=True))
+        self.look("campaign-answers")
+        page.get_by_role("link", name="1 bounced", exact=True).click()
+        page.get_by_role("link", name="Ines").first.click()
+        page.get_by_role("link", name="Open the mail").click()
+        heading = page.get_by_role(
+            "heading", name="Undelivered Mail Returned to Sender"
+        )
+        expect(heading).to_be_visible()
+
     def begin_another(self) -> None:
         """Begin a second campaign from the first."""
         page = self.page

@@ -181,7 +181,7 @@ def test_one_at_a_time(inbox: int) -> None:
     assert rounds.take(inbox) is None
     rounds.end(first, more=False)
     assert rounds.take() is None, "its time has not come"
-    syncing.check_now(service.get(inbox))
+    service.check_now(service.get(inbox))
     assert rounds.take()
 
 

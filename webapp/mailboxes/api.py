@@ -26,6 +26,8 @@ MAILBOX = schema_object(
     state="string",
     state_words="string",
     is_practice="boolean",
+    sync_folders="string",
+    checked_at="string?",
 )
 TESTED = schema_object(
     ok="boolean", words="string", reply="string", steps={"type": "array"}
@@ -78,6 +80,16 @@ def delete(mailbox_id: int) -> ResponseReturnValue:
     return "", 204
 
 
+@bp.post("/mailboxes/<int:mailbox_id>/check")
+@requires(Scope.WRITE)
+@operation(answer=MAILBOX, status=202)
+def check_now(mailbox_id: int) -> ResponseReturnValue:
+    """Look for new mail as soon as a worker has time; see `checked_at`."""
+    mailbox = service.get(mailbox_id)
+    service.check_now(mailbox)
+    return jsonify(show(mailbox)), 202
+
+
 @bp.post("/mailboxes/<int:mailbox_id>/test")
 @requires(Scope.MANAGE)
 @operation(answer=TESTED)
@@ -97,5 +109,6 @@ def show(mailbox: Mailbox) -> dict[str, Any]:
         "state": mailbox.state.value,
         "state_words": mailbox.state_words,
         "is_practice": mailbox.is_practice,
+        "checked_at": mailbox.synced_at.isoformat() if mailbox.synced_at else None,
         "has_own_ca": bool(mailbox.ca_pem),
     }

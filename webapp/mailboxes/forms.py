@@ -24,7 +24,7 @@ from webapp.core.net import NetError, host_name, tls_context
 from webapp.core.words import _, _l
 from webapp.mailboxes import address_line
 from webapp.mailboxes.address_line import AddressLineError
-from webapp.mailboxes.models import MailboxSecurity
+from webapp.mailboxes.models import MailboxSecurity, SyncFolders
 
 SECURITY = [
     (MailboxSecurity.TLS.value, _l("TLS from the start (port 993)")),
@@ -109,6 +109,18 @@ class MailboxForm(PostForm):
         description=_l("Only when the server's certificate comes from your own CA."),
     )
 
+    sync_folders = SelectField(
+        _l("Look for answers in"),
+        choices=choices(
+            (SyncFolders.USUAL.value, _l("The inbox and the junk folder")),
+            (SyncFolders.ALL.value, _l("Every folder but sent mail and drafts")),
+        ),
+        default=SyncFolders.USUAL.value,
+        description=_l(
+            "Replies, bounces and the like are found there. Choose every folder when "
+            "rules on the server file new mail away."
+        ),
+    )
     folder_map = OwnNamesField(
         _l("Own names of folders"),
         description=_l(

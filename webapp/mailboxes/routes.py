@@ -85,6 +85,16 @@ def try_again(mailbox_id: int) -> ResponseReturnValue:
     return redirect(url_for("triage.mailbox", mailbox_id=mailbox_id), 303)
 
 
+@bp.post("/mailboxes/<int:mailbox_id>/check")
+@requires(Scope.WRITE)
+def check_now(mailbox_id: int) -> ResponseReturnValue:
+    """Look for new mail now."""
+    mailbox = service.get(mailbox_id)
+    service.check_now(mailbox)
+    flash(_("Looking for new mail in %(name)s.", name=mailbox.name))
+    return redirect(url_for("mailboxes.index"), 303)
+
+
 @bp.get("/mailboxes/<int:mailbox_id>/delete")
 @requires(Scope.MANAGE)
 def confirm_delete(mailbox_id: int) -> ResponseReturnValue:

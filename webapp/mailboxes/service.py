@@ -18,7 +18,13 @@ from webapp.core.words import _
 from webapp.mailboxes import naming, oauth, reach
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
 from webapp.mailboxes.imap_signin import Access, connect
-from webapp.mailboxes.models import Folder, Mailbox, MailboxSecurity, MailboxState
+from webapp.mailboxes.models import (
+    Folder,
+    Mailbox,
+    MailboxSecurity,
+    MailboxState,
+    SyncFolders,
+)
 from webapp.mailboxes.pool import pool
 from webapp.operators import audit
 
@@ -95,6 +101,8 @@ def change(mailbox: Mailbox, **values: Any) -> Mailbox:
             _("The server is another one, so please give the password again."),
         )
     old = reach.key_of(mailbox)
+    if moved or columns["login"] != mailbox.login:
+        _is_another_account(mailbox)
     for name, value in columns.items():
         setattr(mailbox, name, value)
     if secret:
@@ -107,6 +115,19 @@ def change(mailbox: Mailbox, **values: Any) -> Mailbox:
     db.session.commit()
     pool.forget(old)
     return mailbox
+
+
+def _is_another_account(mailbox: Mailbox) -> None:
+    """Know nothing of its folders any more; what lies there now is its history."""
+    db.session.execute(sa.delete(Folder).where(Folder.mailbox_id == mailbox.id))
+    mailbox.connected_at = now()
+    mailbox.next_sync_at = now()
+
+
+def check_now(mailbox: Mailbox) -> None:
+    """Have a worker look for new mail as soon as it has time."""
+    mailbox.next_sync_at = now()
+    db.session.commit()
 
 
 def delete(mailbox: Mailbox) -> None:
@@ -239,6 +260,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
         "login": values["login"],
         "ca_pem": values.get("ca_pem") or "",
         "folder_map": naming.checked_map(values.get("folder_map") or {}),
+        "sync_folders": SyncFolders(values.get("sync_folders") or SyncFolders.USUAL),
     }
 
 
@@ -262,6 +284,7 @@ def shown(mailbox: Mailbox) -> dict[str, Any]:
         "login": mailbox.login,
         "ca_pem": mailbox.ca_pem,
         "folder_map": mailbox.folder_map,
+        "sync_folders": mailbox.sync_folders.value,
         "auth": mailbox.auth,
         **{name: getattr(mailbox, name) for name in OAUTH},
     }

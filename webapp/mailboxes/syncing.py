@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.mailboxes import arrivals, folders, rounds, service
 from webapp.mailboxes.arrivals import Arrival, Wanted
@@ -33,7 +32,7 @@ from webapp.mailboxes.imap_errors import (
     ServerRefused,
     Unreachable,
 )
-from webapp.mailboxes.models import Folder, Mailbox, SyncFolders
+from webapp.mailboxes.models import Folder, SyncFolders
 from webapp.mailboxes.rounds import LeaseLost, Round
 
 #: A round of one mailbox takes no longer, so that the others get theirs.
@@ -247,10 +246,4 @@ def _store(reader: Reader, place: Place, found: Sequence[Arrival], cursor: int) 
     )
     if moved is None:
         raise LeaseLost
-    db.session.commit()
-
-
-def check_now(mailbox: Mailbox) -> None:
-    """Have a mailbox read as soon as a worker has time, by a person or a push."""
-    mailbox.next_sync_at = now()
     db.session.commit()

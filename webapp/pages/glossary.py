@@ -47,7 +47,7 @@ PRACTICE_ADDRESSES = {
     "full": _l("Not now: the inbox is full (452 4.2.2). It is tried again."),
     "slow": _l("The server takes five seconds to answer."),
     "later": _l("Refused the first time, accepted the second."),
-    "dsn": _l("Accepted, and a minute later it comes back as undeliverable."),
+    "dsn": _l("Accepted, and a little later it comes back as undeliverable."),
     "reply": _l("Somebody answers."),
     "away": _l("An automatic reply comes."),
     "stop": _l("Unsubscribes by mail."),

@@ -44,7 +44,7 @@ PEOPLE = (
     ("Jürgen", "Köln", "juergen@example.com"),
     ("Fatima", "Rabat", "fatima(at)example.com"),
     ("Grace", "Dublin", "away+grace@example.com"),
-    ("Hiro", "Kyoto", "hiro@example.com"),
+    ("Hiro", "Kyoto", "stop+hiro@example.com"),
     ("Ada", "Lisbon", "Ada@Example.com"),
     ("Ines", "Coimbra", "dsn+ines@example.com"),
 )

@@ -8,7 +8,7 @@ bounce    refused while the message is handed over: 550 5.1.1
 full      not accepted now: 452 4.2.2
 slow      the server takes 5 seconds to answer
 later     deferred once (451 4.7.1), then accepted
-dsn       accepted; a minute later a delivery status notification comes
+dsn       accepted; 15 seconds later a delivery status notification comes
 reply     a person answers
 away      an automatic reply comes
 stop      unsubscribes by mail, through List-Unsubscribe

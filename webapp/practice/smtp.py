@@ -41,7 +41,7 @@ class Pace:
 
     slow: float = 5.0
     answer: float = 2.0
-    bounce: float = 60.0
+    bounce: float = 15.0
 
 
 class Postman:
