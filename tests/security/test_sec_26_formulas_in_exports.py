@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import ApiClient, PageClient
 from tests.recipients.factories import make_table
+from webapp.core.csv_cells import as_it_was, neutralised
 from webapp.recipients import exports, import_service, jobs, row_service
-from webapp.recipients.csv_cells import as_it_was, neutralised
 from webapp.recipients.kinds import ColumnKind, ColumnSpec
 
 DANGEROUS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -167,16 +167,22 @@ class Connection:
         return read_fetch(self.line.take("FETCH")), gone
 
     def leave(self) -> None:
-        """Close a folder that was opened to read only (RFC 3501 6.4.2).
+        """Close a folder that was opened to read only (RFC 3691, RFC 3501 6.4.2).
 
         A connection that waits in a folder makes some servers stumble when that is
         renamed or numbered anew meanwhile. Of one opened by SELECT the command would
         remove mails, so such a folder stays open.
         """
-        if self.selected and self.line.imap.is_readonly:
-            self.line.command(b"CLOSE", [])
-            self.line.imap.state = "AUTH"
-            self.selected = None
+        if not (self.selected and self.line.imap.is_readonly):
+            return
+        try:
+            self.line.command(b"UNSELECT" if self.has("UNSELECT") else b"CLOSE", [])
+        except ServerRefused:
+            if self.broken:
+                raise
+            return  # it stays open then; pymap refuses, and does not stumble
+        self.line.imap.state = "AUTH"
+        self.selected = None
 
     def _texts(self, name: str) -> list[bytes]:
         found = self.line.imap.untagged_responses.get(name, [])

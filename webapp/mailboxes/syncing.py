@@ -13,6 +13,7 @@ A mail that breaks the connection is found by halving, tried once more alone, an
 aside; the rest goes on.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from webapp.mailboxes.imap_errors import (
 )
 from webapp.mailboxes.models import Folder, SyncFolders
 from webapp.mailboxes.rounds import LeaseLost, Round
+
+log = logging.getLogger(__name__)
 
 #: A round of one mailbox takes no longer, so that the others get theirs.
 SECONDS = 20.0
@@ -100,8 +103,10 @@ def _read(reader: Reader) -> bool:
             more = _folder(reader, folder_id) or more
         except (FolderGone, FolderRenumbered):
             more = True
-        except ServerRefused:
-            db.session.rollback()  # this folder may not be opened; the others may
+        except ServerRefused as error:
+            # This folder may not be opened or read; the others may.
+            log.warning("a folder cannot be read: %s", error.words)
+            db.session.rollback()
         if reader.is_late:
             return True
     return more

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from webapp.core.clock import now
+from webapp.core.csv_cells import neutralised
 from webapp.core.db import db
 from webapp.recipients.cells import Cell, as_text
-from webapp.recipients.csv_cells import neutralised
 from webapp.recipients.models import ImportReject, Recipient
 
 AT_ONCE = 500

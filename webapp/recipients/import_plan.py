@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.core import blobs
+from webapp.core.csv_cells import as_it_was
 from webapp.core.errors import Invalid
 from webapp.core.presentation import visible
 from webapp.recipients import service
 from webapp.recipients.columns import ADDRESS_KINDS, suggest_name
-from webapp.recipients.csv_cells import as_it_was
 from webapp.recipients.csv_files import Layout, first_rows, headings
 from webapp.recipients.kinds import ColumnKind, ColumnSpec
 from webapp.recipients.mapping import Plan, guess_targets, new_column

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from webapp.core.csv_cells import as_it_was
 from webapp.recipients.columns import guess_kind, suggest_name
-from webapp.recipients.csv_cells import as_it_was
 from webapp.recipients.csv_files import too_long
 from webapp.recipients.kinds import ColumnSpec
 from webapp.recipients.rows import Row, read_row

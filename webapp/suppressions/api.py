@@ -6,12 +6,13 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from webapp.core import forms, http
+from webapp.core.file_names import clean_file_name
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
 from webapp.operators.access import Scope, requires
 from webapp.operators.idempotency import idempotent
 from webapp.suppressions import service
-from webapp.suppressions.forms import SuppressionForm
-from webapp.suppressions.models import Suppression
+from webapp.suppressions.forms import ScopeForm, SuppressionForm
+from webapp.suppressions.models import Reason, Suppression
 
 bp = Blueprint("suppressions_api", __name__, url_prefix="/api/v1")
 
@@ -24,6 +25,14 @@ SUPPRESSION = schema_object(
     source="string",
     created_at="string",
 )
+
+IMPORTED = schema_object(
+    added="integer",
+    already="integer",
+    rejected="integer",
+    rejects={"type": "array", "items": {"type": "object"}},
+)
+MOST_REJECTS = 100
 
 
 def suppression_json(row: Suppression) -> dict[str, Any]:
@@ -43,11 +52,16 @@ def suppression_json(row: Suppression) -> dict[str, Any]:
 @requires(Scope.READ)
 @operation(
     answer=schema_list(SUPPRESSION),
-    query={**LIST_QUERY, "q": "Text in the address."},
+    query={
+        **LIST_QUERY,
+        "q": "Text in the address.",
+        "reason": f"Only this reason: {', '.join(Reason)}.",
+    },
 )
 def suppressions() -> ResponseReturnValue:
     """List whom we never write to, newest first."""
-    query = service.all_suppressions(request.args.get("q", ""))
+    args = request.args
+    query = service.all_suppressions(args.get("q", ""), args.get("reason", ""))
     page = http.page_of(query, Suppression.id, show=suppression_json)
     return jsonify(items=page.items, next=page.next)
 
@@ -63,6 +77,33 @@ def suppress() -> ResponseReturnValue:
     """
     form = forms.from_json(SuppressionForm)
     return jsonify(suppression_json(service.suppress(*form.asked()))), 201
+
+
+@bp.post("/suppressions/imports")
+@requires(Scope.WRITE)
+@operation(body=ScopeForm, multipart=True, answer=IMPORTED)
+@idempotent
+def import_file() -> ResponseReturnValue:
+    """Suppress everybody whom a CSV file in the field `file` names (up to 2 MB).
+
+    One column is enough; a heading may name `address` and `reason`.
+    """
+    form = ScopeForm(request.form)
+    form.check()
+    file = request.files.get("file")
+    data = file.stream.read() if file else b""
+    name = clean_file_name(file.filename or "") if file else ""
+    done = service.import_file(data, form.recipient_table_id.data, name)
+    rejects = [
+        {"line": one.number, "text": one.text, "words": one.words}
+        for one in done.rejects[:MOST_REJECTS]
+    ]
+    return jsonify(
+        added=done.added,
+        already=done.already,
+        rejected=len(done.rejects),
+        rejects=rejects,
+    )
 
 
 @bp.delete("/suppressions/<int:suppression_id>")

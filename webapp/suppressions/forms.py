@@ -18,6 +18,16 @@ REASON_WORDS = {
 }
 
 
+class ScopeForm(PostForm):
+    """From where those of a file are left out; the file itself is not in here."""
+
+    recipient_table_id = IntegerField(
+        _l("Only from this recipient table"),
+        [Optional()],
+        description=_l("The number of the table; everywhere when empty."),
+    )
+
+
 class SuppressionForm(PostForm):
     """Whom never to write to, from where, and why."""
 

@@ -3,7 +3,8 @@
 Who marks messages asks in the same statement; see `webapp.suppressions.conditions`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 
 from webapp.composing.addresses import AddressError
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.core.errors import Invalid, NotFound
 from webapp.operators import audit
+from webapp.suppressions import files
 from webapp.suppressions.conditions import STOPS_EVERYTHING, holds_for, suppressed
+from webapp.suppressions.files import NotAList, Reject
 from webapp.suppressions.keys import suppression_key
 from webapp.suppressions.models import Channel, Reason, Suppression
 
@@ -46,6 +49,24 @@ def suppress(
     row = suppress_within(channel, address, table_id, reason, source)
     db.session.commit()
     return row
+
+
+def standing(
+    channel: Channel,
+    address: str,
+    table_id: int | None = None,
+    reason: Reason = Reason.MANUAL,
+    source: str = "",
+) -> Suppression | None:
+    """Return what these arguments of `suppress` would find there already.
+
+    Raises
+    ------
+    Invalid
+        If it is no address of this channel.
+    """
+    del source
+    return find(channel, _key(channel, address), table_id, reason)
 
 
 def suppress_within(
@@ -82,10 +103,85 @@ def suppress_within(
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    added: int
+    already: int
+    rejects: Sequence[Reject]
+
+
+def import_file(data: bytes, table_id: int | None, name: str) -> Imported:
+    """Suppress everybody whom a file names, everywhere or from one recipient table.
+
+    Lines that cannot be taken are told; the others are taken.
+
+    Raises
+    ------
+    Invalid
+        If the file is no list, or nothing in it can be taken.
+    """
+    try:
+        lines, rejects = files.read(data)
+    except NotAList as error:
+        raise Invalid(str(error), {"file": [str(error)]}) from error
+    if not lines:
+        words = "No line of this file names an address, a domain or a phone."
+        raise Invalid(words, {"file": [words]})
+    source, added = f"Import: {name}"[:200], 0
+    for first in range(0, len(lines), AT_ONCE):
+        some = lines[first : first + AT_ONCE]
+        for channel, reason in {(one.channel, one.reason) for one in some}:
+            group = [
+                (one.key, one.address, source)
+                for one in some
+                if (one.channel, one.reason) == (channel, reason)
+            ]
+            added += suppress_many(group, reason, now(), (channel, table_id))
+        db.session.commit()
+    audit.record(
+        "suppression.imported", "suppression", "", name, added=added, lines=len(lines)
+    )
+    db.session.commit()
+    return Imported(added, len(lines) - added, rejects)
+
+
+def exported() -> Iterator[Sequence[object]]:
+    """Yield every suppression that holds, in pieces: never all in memory."""
+    last = 0
+    while True:
+        with reading():
+            query = all_suppressions().where(Suppression.id > last)
+            rows = db.session.scalars(query.order_by(Suppression.id).limit(AT_ONCE))
+            found = [_exported(row) for row in rows]
+            db.session.expunge_all()
+            db.session.rollback()
+        if not found:
+            return
+        last = found[-1][0]
+        yield from (cells for _id, cells in found)
+
+
+def _exported(row: Suppression) -> tuple[int, Sequence[object]]:
+    since = row.created_at.isoformat(timespec="seconds")
+    return row.id, (
+        row.address_key,
+        row.channel.value,
+        row.reason.value,
+        row.recipient_table_id,
+        row.source,
+        since,
+    )
+
+
 def suppress_many(
-    rows: Sequence[tuple[str, str, str]], reason: Reason, at: datetime
+    rows: Sequence[tuple[str, str, str]],
+    reason: Reason,
+    at: datetime,
+    scope: tuple[Channel, int | None] = (Channel.EMAIL, None),
 ) -> int:
-    """Suppress e-mail addresses everywhere, in the caller's transaction.
+    """Suppress many addresses, in the caller's transaction.
 
     For what proves itself many times a second; the rows say whence, no audit entry.
 
@@ -93,21 +189,26 @@ def suppress_many(
     ----------
     rows
         Address key, address and source of each.
+    scope
+        Their channel, and the recipient table that it is about.
 
     Returns
     -------
     int
         How many were new: one that holds already for this reason stays as it is.
     """
+    channel, table_id = scope
     keys = list({key for key, _address, _source in rows})
     held: set[str] = set()
     for first in range(0, len(keys), AT_ONCE):
         held.update(
             db.session.scalars(
                 sa.select(Suppression.address_key).where(
-                    Suppression.channel == Channel.EMAIL,
+                    Suppression.channel == channel,
                     Suppression.address_key.in_(keys[first : first + AT_ONCE]),
-                    Suppression.recipient_table_id.is_(None),
+                    Suppression.recipient_table_id.is_(None)
+                    if table_id is None
+                    else Suppression.recipient_table_id == table_id,
                     Suppression.reason == reason,
                     Suppression.undone_at.is_(None),
                 )
@@ -119,7 +220,8 @@ def suppress_many(
             sa.insert(Suppression),
             [
                 {
-                    "channel": Channel.EMAIL,
+                    "channel": channel,
+                    "recipient_table_id": table_id,
                     "address_key": key,
                     "address": address[:320],
                     "reason": reason,
@@ -207,9 +309,11 @@ def find(
     return row
 
 
-def all_suppressions(q: str = "") -> "sa.Select[Any]":
+def all_suppressions(q: str = "", reason: str = "") -> "sa.Select[Any]":
     """Return the query for those that hold, with a text in the address."""
     query = sa.select(Suppression).where(Suppression.undone_at.is_(None))
+    if reason in set(Reason):
+        query = query.where(Suppression.reason == Reason(reason))
     if q.strip():
         text = q.strip().casefold()
         query = query.where(Suppression.address_key.contains(text, autoescape=True))
