@@ -29,7 +29,7 @@ from webapp.campaigns.models import Message
 from webapp.core import schema
 from webapp.core.db import db
 
-BLOWS = 75
+BLOWS = 95
 MINUTES = 15.0
 HOUSES = ("PostgreSQL, Redis beside", "SQLite, embedded Redis", "SQLite, Redis beside")
 # What the tours and the ends of storms take, of the time of one house.
