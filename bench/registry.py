@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table. A new one is one module and one line."""
 
-from bench import attachments, campaign, delayed
+from bench import attachments, campaign, delayed, million
 from bench.harness import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -10,4 +10,5 @@ BENCHES: tuple[Bench, ...] = (
     campaign.PLAIN_LOOP,
     delayed.BENCH,
     attachments.BENCH,
+    million.BENCH,
 )

@@ -280,8 +280,8 @@ def list_messages(campaign_id: int) -> ResponseReturnValue:
     status = _one_of("status", [one.value for one in Status])
     reason, words = request.args.get("class", ""), request.args.get("q", "")
     answer = _one_of("answer", list(coming_back.KINDS))
-    query, key = messages.listing(campaign_id, status, reason, words, answer)
-    page = page_of(query, key, descending=False)
+    query, key, window = messages.listing(campaign_id, status, reason, words, answer)
+    page = page_of(query, key, descending=False, window=window)
     return {"items": messages_json(page.items), "next": page.next}
 
 

@@ -76,8 +76,10 @@ def _live_page(campaign: Campaign, fragment: str) -> dict[str, Any]:
     if fragment in {"all", "messages"} and newest:
         page = Page(messages.latest(campaign.id, DEFAULT_LIMIT), None)
     elif fragment in {"all", "messages"}:
-        query, key = messages.listing(campaign.id, status, reason, words, answer)
-        page = page_of(query, key, descending=False)
+        query, key, window = messages.listing(
+            campaign.id, status, reason, words, answer
+        )
+        page = page_of(query, key, descending=False, window=window)
     return {
         "campaign": campaign,
         "live": live.live(campaign, with_chart=with_chart),

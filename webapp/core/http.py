@@ -42,6 +42,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 API = "/api/"
 MAX_LIMIT = 500
+WINDOW = 10_000  # rows that a search without an index looks at for one page
 SMALL_UPLOAD = 512 * 1024  # octets of a file that stay in memory
 DEFAULT_LIMIT = 50
 LARGEST_ID = 2**63 - 1
@@ -103,10 +104,18 @@ def page_of(
     *,
     descending: bool = True,
     show: Callable[[Any], Any] = lambda row: row,
+    window: "sa.Select[Any] | None" = None,
 ) -> Page:
     """Return one page of a query, by keyset on a unique integer column.
 
     ``?limit=`` (at most 500) and ``?cursor=`` come from the request.
+
+    Parameters
+    ----------
+    window
+        The rows among which is searched, where no index helps to find those of the
+        query: a page looks at `WINDOW` of them and leads on to the next ones, so it
+        may have few rows or none, and takes as long for a million as for a thousand.
 
     Raises
     ------
@@ -116,13 +125,26 @@ def page_of(
     limit, cursor = asked_limit(), request.args.get("cursor")
     if cursor:
         (last,) = decode_cursor(cursor, int)
-        query = query.where(key < last if descending else key > last)
-    query = query.order_by(key.desc() if descending else key.asc()).limit(limit + 1)
+        beyond = key < last if descending else key > last
+        query = query.where(beyond)
+        window = window.where(beyond) if window is not None else None
+    order = key.desc() if descending else key.asc()
+    bound = end_of_window(window, key, order) if window is not None else None
+    if bound is not None:
+        query = query.where(key >= bound if descending else key <= bound)
+    query = query.order_by(order).limit(limit + 1)
     rows = list(db.session.scalars(query))
-    following = None
+    following = encode_cursor(bound) if bound is not None else None
     if len(rows) > limit:
         following = encode_cursor(getattr(rows[limit - 1], key.key))
     return Page([show(row) for row in rows[:limit]], following)
+
+
+def end_of_window(window: "sa.Select[Any]", key: Any, order: Any) -> int | None:
+    """Return the key of the last row that a search looks at; none if it is the last."""
+    place = window.with_only_columns(key).order_by(order).offset(WINDOW).limit(1)
+    found: int | None = db.session.scalar(place)
+    return found
 
 
 def asked_limit() -> int:

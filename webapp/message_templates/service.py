@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import selectinload
 
 from webapp.core.clock import now
 from webapp.core.db import db
@@ -85,8 +86,10 @@ def source_of(version: MessageTemplateVersion) -> Source:
 def listing(search: str = "", *, archived: bool = False) -> "sa.Select[Any]":
     """Return the query of the list."""
     at = MessageTemplate.archived_at
-    query = sa.select(MessageTemplate).where(
-        at.is_not(None) if archived else at.is_(None)
+    query = (
+        sa.select(MessageTemplate)
+        .options(selectinload(MessageTemplate.versions))
+        .where(at.is_not(None) if archived else at.is_(None))
     )
     if search:
         query = query.where(MessageTemplate.name.icontains(search, autoescape=True))

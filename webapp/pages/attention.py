@@ -1,6 +1,6 @@
 """What is wrong right now, each with what is safe and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -83,8 +83,10 @@ def _paused() -> Iterator[Attention]:
     paused = sa.select(Campaign).where(
         Campaign.state == State.PAUSED, Campaign.pause_reason != ""
     )
-    for campaign in db.session.scalars(paused.order_by(Campaign.id)):
-        sent, waiting = _sent_and_waiting(campaign.id)
+    campaigns = db.session.scalars(paused.order_by(Campaign.id)).all()
+    counts = tallies.counts_of([campaign.id for campaign in campaigns])
+    for campaign in campaigns:
+        sent, waiting = _sent_and_waiting(counts.get(campaign.id, {}))
         yield Attention(
             f"campaign-{campaign.id}",
             "failed",
@@ -165,8 +167,7 @@ def _broken() -> Iterator[Attention]:
         )
 
 
-def _sent_and_waiting(campaign_id: int) -> tuple[int, int]:
-    counts = overview.counts_of(campaign_id)
+def _sent_and_waiting(counts: Mapping[Status, int]) -> tuple[int, int]:
     return counts.get(Status.SENT, 0), sum(counts.get(one, 0) for one in WAITING)
 
 

@@ -160,6 +160,7 @@ def rows(table_id: int) -> ResponseReturnValue:
         Recipient.id,
         descending=False,
         show=lambda row: row_json(row, names),
+        window=listing.window_of(found, wanted),
     )
     return jsonify(items=page.items, next=page.next)
 

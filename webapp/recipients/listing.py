@@ -14,13 +14,12 @@ from sqlalchemy.orm import aliased
 
 from webapp.core.db import db
 from webapp.core.errors import Invalid
+from webapp.core.http import end_of_window
 from webapp.recipients.models import Recipient, RecipientTable
 from webapp.suppressions.conditions import suppressed
 
 PAGE = 50
-COUNT_UP_TO = (
-    50_000  # rows; beyond it, filters carry no figures, so that pages stay quick
-)
+COUNT_UP_TO = 5_000  # rows; beyond it, filters carry no figures: pages stay quick
 
 
 class Only(StrEnum):
@@ -41,7 +40,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class RowPage:
-    """One page of rows; the ids lead to the pages before and after."""
+    """One page of rows; the ids lead to the pages before and after.
+
+    A search or a filter looks at some thousand rows for one page, so that there may be
+    fewer rows than fit on it, or none, and yet a page after it.
+    """
 
     rows: Sequence[Recipient]
     before: int | None
@@ -73,6 +76,13 @@ def query_of(table: RecipientTable, wanted: Wanted) -> "sa.Select[Any]":
     return query
 
 
+def window_of(table: RecipientTable, wanted: Wanted) -> "sa.Select[Any] | None":
+    """Return the query of all rows to search in; none where an index finds them."""
+    if wanted.q or wanted.only not in {None, Only.INVALID}:
+        return query_of(table, Wanted())
+    return None
+
+
 def page(
     table: RecipientTable,
     wanted: Wanted,
@@ -80,20 +90,22 @@ def page(
     before: int | None = None,
 ) -> RowPage:
     """Return a page of rows behind or before a row."""
-    query = query_of(table, wanted)
-    if before is not None:
-        query = query.where(Recipient.id < before).order_by(Recipient.id.desc())
-    else:
-        query = query.where(Recipient.id > (after or 0)).order_by(Recipient.id)
-    rows = list(db.session.scalars(query.limit(PAGE + 1)))
+    query, window = query_of(table, wanted), window_of(table, wanted)
+    backwards = before is not None
+    beyond = Recipient.id < before if backwards else Recipient.id > (after or 0)
+    order = Recipient.id.desc() if backwards else Recipient.id.asc()
+    end = None
+    if window is not None:
+        end = end_of_window(window.where(beyond), Recipient.id, order)
+    if end is not None:
+        query = query.where(Recipient.id >= end if backwards else Recipient.id <= end)
+    rows = list(db.session.scalars(query.where(beyond).order_by(order).limit(PAGE + 1)))
     more, rows = len(rows) > PAGE, rows[:PAGE]
-    if before is not None:
+    onwards = rows[-1].id if more else end
+    if backwards:
         rows.reverse()
-        return RowPage(
-            rows, rows[0].id if more else None, rows[-1].id if rows else None
-        )
-    back = rows[0].id if rows and after else None
-    return RowPage(rows, back, rows[-1].id if more else None)
+        return RowPage(rows, onwards, rows[-1].id if rows else before)
+    return RowPage(rows, (rows[0].id if rows else after) if after else None, onwards)
 
 
 def counts(table: RecipientTable) -> dict[Only, int | None]:
@@ -104,8 +116,9 @@ def counts(table: RecipientTable) -> dict[Only, int | None]:
             found[only] = None
             continue
         inner = query_of(table, Wanted(only=only)).with_only_columns(Recipient.id)
-        count = sa.select(sa.func.count()).select_from(inner.subquery())
-        found[only] = db.session.scalar(count)
+        some = inner.limit(COUNT_UP_TO + 1).subquery()
+        count = db.session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+        found[only] = count if count <= COUNT_UP_TO else None
     return found
 
 

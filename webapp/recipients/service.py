@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import selectinload
 
 from webapp.core.clock import now
 from webapp.core.db import db, reading
@@ -42,7 +43,11 @@ TAKEN = "There is a recipient table with this name already."
 
 def all_tables() -> "sa.Select[Any]":
     """Return the query for the tables that are not deleted."""
-    return sa.select(RecipientTable).where(RecipientTable.deleted_at.is_(None))
+    return (
+        sa.select(RecipientTable)
+        .options(selectinload(RecipientTable.columns))
+        .where(RecipientTable.deleted_at.is_(None))
+    )
 
 
 def get(table_id: int) -> RecipientTable:

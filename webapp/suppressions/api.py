@@ -60,9 +60,13 @@ def suppression_json(row: Suppression) -> dict[str, Any]:
 )
 def suppressions() -> ResponseReturnValue:
     """List whom we never write to, newest first."""
-    args = request.args
-    query = service.all_suppressions(args.get("q", ""), args.get("reason", ""))
-    page = http.page_of(query, Suppression.id, show=suppression_json)
+    q, reason = request.args.get("q", ""), request.args.get("reason", "")
+    page = http.page_of(
+        service.all_suppressions(q, reason),
+        Suppression.id,
+        show=suppression_json,
+        window=service.window_of(q, reason),
+    )
     return jsonify(items=page.items, next=page.next)
 
 

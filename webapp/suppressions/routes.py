@@ -108,8 +108,8 @@ def redo(suppression_id: int) -> ResponseReturnValue:
 
 def _page(form: SuppressionForm, q: str, **more: Any) -> str:
     reason = request.args.get("reason", "")
-    query = service.all_suppressions(q, reason)
-    page = http.page_of(query, Suppression.id)
+    query, window = service.all_suppressions(q, reason), service.window_of(q, reason)
+    page = http.page_of(query, Suppression.id, window=window)
     return render_template(
         "suppressions/index.html",
         form=form,

@@ -309,6 +309,11 @@ def find(
     return row
 
 
+def window_of(q: str, reason: str = "") -> "sa.Select[Any] | None":
+    """Return the query of all that is searched in; none where nothing is searched."""
+    return all_suppressions() if q.strip() or reason else None
+
+
 def all_suppressions(q: str = "", reason: str = "") -> "sa.Select[Any]":
     """Return the query for those that hold, with a text in the address."""
     query = sa.select(Suppression).where(Suppression.undone_at.is_(None))
