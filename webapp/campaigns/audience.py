@@ -18,7 +18,7 @@ from webapp.campaigns.models import Campaign
 from webapp.campaigns.reasons import SKIP_WORDS, SkipClass
 from webapp.core.db import db
 from webapp.core.words import _
-from webapp.recipients.models import BY_ADDRESS, Recipient, RecipientTable
+from webapp.recipients.models import Recipient, RecipientTable
 from webapp.suppressions.conditions import suppressed
 from webapp.suppressions.models import Reason
 from webapp.suppressions.service import suppressed_keys
@@ -212,9 +212,7 @@ def _skip(kind: SkipClass) -> tuple[SkipClass, str]:
 def _first_of(audience: Audience, keys: Collection[str]) -> dict[str, int]:
     """Return for each address the first row that has it and is not left out."""
     rows = db.session.execute(
-        sa.select(Recipient.address_key, Recipient.id)
-        .with_hint(Recipient, BY_ADDRESS, "sqlite")
-        .where(
+        sa.select(Recipient.address_key, Recipient.id).where(
             Recipient.recipient_table_id == audience.table_id,
             Recipient.address_key.in_(keys),
         )

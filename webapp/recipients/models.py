@@ -69,11 +69,6 @@ class RecipientColumn(Base):
     position: Mapped[int] = mapped_column(default=0)
 
 
-# For statements that look rows up by many addresses: without statistics SQLite takes
-# the index on the table alone and reads all of its rows, once for every thousand.
-BY_ADDRESS = "INDEXED BY ix_recipient_table_key"
-
-
 class Recipient(Base):
     """One row.
 

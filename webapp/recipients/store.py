@@ -15,7 +15,6 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.ids import uuid7
 from webapp.recipients.models import (
-    BY_ADDRESS,
     DeletedRecipient,
     Recipient,
     RecipientKey,
@@ -114,13 +113,9 @@ def rows_of_keys(
 def rows_of_addresses(table_id: int, keys: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Yield id and address key of the rows with one of these addresses."""
     for some in _pieces(keys):
-        found = (
-            sa.select(Recipient.id, Recipient.address_key)
-            .with_hint(Recipient, BY_ADDRESS, "sqlite")
-            .where(
-                Recipient.recipient_table_id == table_id,
-                Recipient.address_key.in_(some),
-            )
+        found = sa.select(Recipient.id, Recipient.address_key).where(
+            Recipient.recipient_table_id == table_id,
+            Recipient.address_key.in_(some),
         )
         yield from ((row.id, row.address_key) for row in db.session.execute(found))
 
