@@ -11,7 +11,9 @@ from tests.conftest import PASSWORD
 from tests.senders.factories import make_sender
 from tests.support.browser import Theme, Window, chromium, window
 from tests.support.smtp_servers import RecordingServer, free_port
+from webapp.core.db import db
 from webapp.operators.models import Operator
+from webapp.senders import keys
 
 WINDOWS: tuple[tuple[int, Theme], ...] = (
     (1280, "light"),
@@ -44,7 +46,8 @@ def sign_in(shown: Window) -> None:
 
 def walk(shown: Window, sender_id: int) -> None:
     """Visit every page of a sender, and try it out."""
-    for path in ("", "/new", f"/{sender_id}", f"/{sender_id}/delete"):
+    own = ("", "/delete", "/keys")
+    for path in ("", "/new", *(f"/{sender_id}{rest}" for rest in own)):
         shown.page.goto(f"{shown.origin}/senders{path}")
         assert shown.overflow() <= 0, path
     shown.page.goto(f"{shown.origin}/senders/{sender_id}/test")
@@ -63,3 +66,20 @@ def test_no_page_complains_or_scrolls_sideways(origin: str) -> None:
                 walk(shown, sender_id)
                 assert shown.complaints == []
     assert server.copies() == {"ines@example.org": len(WINDOWS)}
+
+
+def test_the_record_of_a_key_is_copied(origin: str) -> None:
+    sender_id = make_sender().id
+    key = keys.make(sender_id, {"algorithm": "rsa"})
+    text, place = key.record_text, f"{origin}/senders/{sender_id}/keys"
+    db.session.rollback()
+    with chromium() as browser, window(browser, origin, width=390) as shown:
+        sign_in(shown)
+        may = ["clipboard-read", "clipboard-write"]
+        shown.page.context.grant_permissions(may, origin=origin)
+        shown.page.goto(place)
+        assert shown.overflow() <= 0
+        shown.page.get_by_role("button", name="Copy").nth(1).click()
+        shown.page.get_by_role("button", name="✓ Copy").wait_for()
+        assert shown.page.evaluate("navigator.clipboard.readText()") == text
+        assert shown.complaints == []

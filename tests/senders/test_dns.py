@@ -211,6 +211,16 @@ def test_the_button_on_the_page(client: PageClient, sender_id: int) -> None:
     page = client.get(place).text
     assert "is published and is our key" in page
     assert "asked" in page
+    assert "#dns" not in client.get(f"/senders/{sender_id}").text
+
+
+def test_the_sender_page_names_what_is_not_in_order(
+    client: PageClient, sender_id: int, dns: DnsServer
+) -> None:
+    dns.table["example.org", "TXT"] = dns.table["_dmarc.example.org", "TXT"] = []
+    client.submit(f"/senders/{sender_id}/dns")
+    page = client.get(f"/senders/{sender_id}").text
+    assert "DNS: example.org has no SPF record. (and 1 more)" in page
 
 
 def test_the_api_asks_and_shows(api: ApiClient, sender_id: int) -> None:
