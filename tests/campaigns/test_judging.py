@@ -53,13 +53,14 @@ def test_r04_and_disposable_domains() -> None:
 def test_the_check_counts_them_and_names_rows(make_desk: MakeDesk) -> None:
     people = [
         person("ada@gmial.com"),
-        person("info@example.org"),
+        person("info@gmial.com"),
         person("b@yopmail.com"),
     ]
     desk = make_desk(people, html=LINK)
     found = codes(desk)
-    assert found["R05"]["message"].endswith("2; did you mean gmail.com?")
-    assert [row["row"] for row in found["R05"]["rows"]] == [1, 3]
+    assert found["R05"]["message"].endswith("3; did you mean gmail.com?")
+    assert [row["row"] for row in found["R05"]["rows"]] == [1, 2, 3]
+    assert found["R04"]["message"] == "Addresses of a function, not of a person: 1"
     assert (found["R04"]["severity"], found["R04"]["rows"][0]["row"]) == ("info", 2)
     assert desk.fresh().check_result["recipients"] == 3
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, FilePayload, StorageState
 
 from tests.journey.walk import EMAIL, FirstMinute
 from tests.support.browser import Theme, chromium, window
@@ -26,6 +26,12 @@ LOOKS: tuple[tuple[int, Theme], ...] = (
     (1280, "dark"),
     (390, "light"),
     (390, "dark"),
+)
+MAIL_LOOKS: tuple[tuple[int, Theme], ...] = (
+    (320, "light"),
+    (320, "dark"),
+    (640, "light"),
+    (640, "dark"),
 )
 PEOPLE = 6000
 SHOWN_FROM = 30.0
@@ -55,6 +61,25 @@ PLAIN_BODY = PLAIN_BODY.replace("{{ first_name }}", "Ada").replace(
 )
 
 
+MARKDOWN = """\
+# What November brings
+
+Dear {{ first_name }},
+
+the reading room opens **an hour earlier** from Monday, and the winter programme is out:
+twelve evenings, all of them [free](/programme).
+
+| Evening | Where | Seats |
+| --- | --- | --- |
+| 14 November | Reading room | 40 |
+| 21 November | Cellar | 12 |
+
+> Come early: the chairs by the stove go first.
+
+Kind regards, Harbour Library
+"""
+
+
 class Photographer:
     """Takes pages of one desk, signed in, in every look."""
 
@@ -63,9 +88,11 @@ class Photographer:
         self.origin = origin
         self.signed_in = signed_in
 
-    def take(self, name: str, path: str) -> None:
-        """Take a page at both widths, light and dark."""
-        for width, theme in LOOKS:
+    def take(
+        self, name: str, path: str, looks: tuple[tuple[int, Theme], ...] = LOOKS
+    ) -> None:
+        """Take a page at some widths, light and dark."""
+        for width, theme in looks:
             with window(
                 self.browser,
                 self.origin,
@@ -115,12 +142,46 @@ def take_all(desk: Desk, browser: Browser) -> None:
     sender = make_dry_run(camera)
     camera.take("sender-keys", f"/senders/{sender}/keys")
     camera.take("outbox", f"/outbox/{send_dry(api, sender)}")
+    take_mail(camera, api)
+    take_newsletter(camera, api)
+
+
+def take_newsletter(camera: Photographer, api: Api) -> None:
+    """Take the steps of a large campaign, and the desk while it is sending."""
     newsletter = write_newsletter(api)
+    attach_file(camera, f"{newsletter.path}/message")
+    camera.take("attachments", f"{newsletter.path}/message#attached")
     camera.take("preview", f"{newsletter.path}/preview")
     newsletter.launch()
     newsletter.wait_for(SHOWN_FROM)
     camera.take("campaign-live", newsletter.path)
     camera.take("dashboard", "/")
+
+
+def take_mail(camera: Photographer, api: Api) -> None:
+    """Take a mail in the layout of Markdown, and the page behind its link to stop."""
+    letter = {"name": "Programme", "subject": "November", "html": MARKDOWN}
+    written = api.post("/message-templates", {**letter, "format": "markdown"})
+    place = f"/message-templates/{written['id']}/preview/frame?table=1&row=1"
+    camera.take("layout", place, MAIL_LOOKS)
+    with window(camera.browser, camera.origin, signed_in=camera.signed_in) as one:
+        one.page.goto(f"{camera.origin}/campaigns/1/messages/1?view=source")
+        link = re.search(r"/u/[a-z0-9]+", one.page.content())
+    assert link is not None
+    camera.take("unsubscribe", link[0])
+
+
+def attach_file(camera: Photographer, path: str) -> None:
+    """Attach a file to a campaign on its page."""
+    with window(camera.browser, camera.origin, signed_in=camera.signed_in) as one:
+        one.page.goto(camera.origin + path)
+        content = b"%PDF-1.7\n" + b"programme " * 20_000
+        plan = FilePayload(
+            name="Winter programme.pdf", mimeType="application/pdf", buffer=content
+        )
+        one.page.locator("#file").set_input_files(plan)
+        one.page.get_by_role("button", name="Attach").click()
+        one.page.get_by_text("Winter programme.pdf").first.wait_for()
 
 
 class Newsletter:

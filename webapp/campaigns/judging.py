@@ -69,7 +69,8 @@ class Judge:
         }
         for code, applies in remarks.items():
             if applies:
-                self._rows.setdefault(code, _Rows()).add(person, meant or "")
+                more = meant or "" if code == "R05" else ""
+                self._rows.setdefault(code, _Rows()).add(person, more)
 
     def message(self, composed: Composed, sample: bool) -> str:
         """Look at one composed message; say why it cannot be sent at all.

@@ -26,6 +26,9 @@ _ALT = re.compile(r"\salt\s*=", re.IGNORECASE)
 _LINK = re.compile(r"<([^<>\s]+)>")
 _NO_REPLY = re.compile(r"(?:do[-_.]?)?no[t]?[-_.]?reply\b", re.IGNORECASE)
 
+#: What is asked of a message to many alone.
+_OF_MANY = frozenset({"M05", "M06"})
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -87,7 +90,11 @@ def checks(asked: Delivered) -> list[Check]:
         elif kind == "text/html" and html is None:
             html, size = _decoded(part), len(str(part.get_payload()))
     read = _Read(asked, mail, text, html, size)
-    return [Check(code, words, tuple(rule(read))) for code, words, rule in _RULES]
+    return [
+        Check(code, words, tuple(rule(read)))
+        for code, words, rule in _RULES
+        if asked.is_bulk or code not in _OF_MANY
+    ]
 
 
 def findings_in(made: list[Check]) -> list[Finding]:
@@ -154,8 +161,6 @@ def _organisation(domain: str) -> str:
 
 
 def _can_stop(read: _Read) -> Iterator[Finding]:
-    if not read.asked.is_bulk:
-        return
     links = _LINK.findall(str(read.mail.get("List-Unsubscribe", "")))
     web = [one for one in links if one.startswith(("https:", "http:"))]
     if not web or not any(one.startswith("mailto:") for one in links):
@@ -172,8 +177,6 @@ def _can_stop(read: _Read) -> Iterator[Finding]:
 
 
 def _visible_stop(read: _Read) -> Iterator[Finding]:
-    if not read.asked.is_bulk:
-        return
     links = _LINK.findall(str(read.mail.get("List-Unsubscribe", "")))
     web = [one for one in links if one.startswith("http")]
     for body in (read.html, read.text):
