@@ -13,7 +13,8 @@ from tests.support.world import World, play
 from webapp.campaigns.models import Message
 from webapp.campaigns.states import CAMPAIGN_MOVES, FINAL, MOVES, State, Status
 from webapp.core.db import db
-from webapp.delivery import excluding, liveness, marking, recording
+from webapp.delivery import liveness, marking, recording
+from webapp.delivery.excluding import AS_SEEN
 from webapp.message_templates.rendering import RenderPool
 
 
@@ -61,12 +62,14 @@ def mark_without_commit(patch: pytest.MonkeyPatch) -> None:
 
 def mark_whatever_the_status(patch: pytest.MonkeyPatch) -> None:
     """Mark what was read, whoever has it by now."""
+    ids, pairs, *_rest = AS_SEEN.clauses
+    mark_if(patch, ids, sa.or_(pairs, Message.id > 0))
 
-    def as_seen(rows: Sequence[Any]) -> Any:
-        return Message.id.in_([row.id for row in rows])
 
-    patch.setattr(marking, "as_seen", as_seen)
-    patch.setattr(excluding, "as_seen", as_seen)
+def mark_if(patch: pytest.MonkeyPatch, *conditions: Any) -> None:
+    """Mark on other conditions, in a statement that is made anew."""
+    patch.setattr(marking, "AS_SEEN", sa.and_(*conditions))
+    patch.setattr(marking, "_mark_statement", marking._mark_statement.__wrapped__)
 
 
 def record_whatever_the_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -82,7 +85,8 @@ def record_whatever_the_attempt(patch: pytest.MonkeyPatch) -> None:
         statement._where_criteria = (*others, any_attempt)
         return statement
 
-    patch.setattr(recording, "_update_message", update)
+    made = {of: update(of) for of in recording._UPDATE_MESSAGE}
+    patch.setattr(recording, "_UPDATE_MESSAGE", made)
 
 
 def reap_to_pending(patch: pytest.MonkeyPatch) -> None:
@@ -117,13 +121,8 @@ def silence_is_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 def pause_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     """Mark without a look at the campaign's state."""
-    usual = excluding.as_seen
-
-    def as_seen(rows: Sequence[Any]) -> Any:
-        conditions = usual(rows).clauses
-        return sa.and_(*(one for one in conditions if "campaign.state" not in str(one)))
-
-    patch.setattr(marking, "as_seen", as_seen)
+    conditions = [one for one in AS_SEEN.clauses if "campaign.state" not in str(one)]
+    mark_if(patch, *conditions)
     patch.setattr(marking, "_is_open", lambda *_given: True)
 
 
