@@ -128,6 +128,8 @@ def take_all(desk: Desk, browser: Browser) -> None:
         walk.check_the_example()
         walk.send_the_example()
         walk.see_it_arrive()
+        walk.see_what_came_back()
+        one.page.goto(f"{origin}/triage?view=all")
         reply = one.page.get_by_role("link", name=re.compile("Re: Welcome, Bruno"))
         while not reply.count():  # the practice address takes two seconds to answer
             time.sleep(0.5)
@@ -137,6 +139,8 @@ def take_all(desk: Desk, browser: Browser) -> None:
     assert place is not None
     camera.take("triage", place)
     camera.take("recipients", "/recipient-tables/1")
+    camera.take("campaign-answers", "/campaigns/1")
+    camera.take("suppressions", "/suppressions")
     camera.take("timeline", "/campaigns/1/messages/1")
     api = Api(origin, make_token(desk))
     sender = make_dry_run(camera)

@@ -93,7 +93,7 @@ class FirstMinute:
             self.wait_for(self.one_that(kind))
         self.look("campaign-answers")
         self.one_that("Bounced").click()
-        page.get_by_role("link", name="Ines").first.click()
+        page.locator("#messages").get_by_role("link", name="Ines").click()
         page.get_by_role("link", name="Open the mail").click()
         subject = "Undelivered Mail Returned to Sender"
         expect(page.get_by_role("heading", name=subject)).to_be_visible()
