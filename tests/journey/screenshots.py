@@ -79,6 +79,12 @@ twelve evenings, all of them [free](/programme).
 Kind regards, Harbour Library
 """
 
+EXAMPLE = (
+    ("recipients", "/recipient-tables/1"),
+    ("campaign-answers", "/campaigns/1"),
+    ("suppressions", "/suppressions"),
+)
+
 
 class Photographer:
     """Takes pages of one desk, signed in, in every look."""
@@ -137,10 +143,8 @@ def take_all(desk: Desk, browser: Browser) -> None:
         place = reply.first.get_attribute("href")
         camera = Photographer(browser, origin, one.page.context.storage_state())
     assert place is not None
-    camera.take("triage", place)
-    camera.take("recipients", "/recipient-tables/1")
-    camera.take("campaign-answers", "/campaigns/1")
-    camera.take("suppressions", "/suppressions")
+    for name, path in (("triage", place), *EXAMPLE):
+        camera.take(name, path)
     camera.take("timeline", "/campaigns/1/messages/1")
     api = Api(origin, make_token(desk))
     sender = make_dry_run(camera)

@@ -135,7 +135,8 @@ def test_a_campaign_goes_out_without_javascript(
         page.get_by_role("button", name="Leave out this row").click()
         page.get_by_role("link", name="Ready: go on to send").click()
         page.get_by_label("Time to stop it").select_option("0")
-        page.get_by_role("button", name="Send 8 e-mails").click()
+        # One has bounced since, and one has taken leave.
+        page.get_by_role("button", name="Send 6 e-mails").click()
         refresh_until(page.get_by_text("Finished"))
         page.get_by_role("link", name="Open in triage").click()
         # What was sent is read back from the mailbox a moment later.

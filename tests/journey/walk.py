@@ -89,7 +89,7 @@ class FirstMinute:
         page = self.page
         page.get_by_role("link", name="Campaigns").first.click()
         page.get_by_role("link", name="Welcome").first.click()
-        for kind in ("Replied", "Bounced", "Replied automatically", "Unsubscribed"):
+        for kind in ("Replied", "Bounced", "Auto-replied", "Unsubscribed"):
             self.wait_for(self.one_that(kind))
         self.look("campaign-answers")
         self.one_that("Bounced").click()

@@ -26,7 +26,7 @@ UNSUBSCRIBED, COMPLAINED = "unsubscribed", "complained"
 KINDS = {
     REPLIED: _l("replied"),
     BOUNCED: _l("bounced"),
-    AUTO_REPLIED: _l("replied automatically"),
+    AUTO_REPLIED: _l("auto-replied"),
     UNSUBSCRIBED: _l("unsubscribed"),
     COMPLAINED: _l("complained"),
 }
