@@ -188,6 +188,13 @@ def odd_reports(known: About) -> Iterator[Case]:
         b"delivery-status\r\n", b"global-delivery-status\r\n"
     )
     yield Case("international", international, "bounce", "hard")
+    rewritten = known.returned.replace("Message-ID", "X-Gmail-Original-Message-ID")
+    yield Case(
+        "a relay with its own Message-ID",
+        replace(dsn, returned=rewritten.replace("Return-Path", "X-Was")).octets(),
+        "bounce",
+        "hard",
+    )
     for action, status in (
         ("delayed", "4.4.1"),
         ("relayed", "2.0.0"),

@@ -12,6 +12,15 @@ ENCLOSED = frozenset(
         "message/rfc822-headers",
     }
 )
+#: Where our names stand; relays that write a Message-ID of their own keep ours there.
+NAMES = (
+    "message-id",
+    "return-path",
+    "x-original-message-id",
+    "x-gmail-original-message-id",
+    "x-google-original-message-id",
+    "x-microsoft-original-message-id",
+)
 HEADERS_CAP = 64 * 1024
 TEXT_CAP = 256 * 1024
 
@@ -28,8 +37,7 @@ def enclosed(mail: Parsed) -> list[Headers]:
 
 def ids_in(headers: Headers) -> list[str]:
     """Return the values of enclosed headers that can hold one of our names."""
-    names = ("message-id", "return-path", "x-original-message-id")
-    return [value for name in names for value in headers.all(name)]
+    return [value for name in NAMES for value in headers.all(name)]
 
 
 def texts(mail: Parsed) -> list[str]:

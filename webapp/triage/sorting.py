@@ -73,9 +73,9 @@ def needs_source(headers: Headers) -> bool:
 
 
 def _may_be_feedback(headers: Headers) -> bool:
-    sender = headers.first("from").lower()[:500]
-    words = ("feedback", "complaint", "abuse", "fbl", "staff@", "arf")
-    return any(word in sender for word in words)
+    named = f"{headers.first('from')[:500]}\n{headers.first('subject')[:500]}".lower()
+    words = ("feedback", "complaint", "abuse", "fbl", "staff@", "arf@", "spam report")
+    return any(word in named for word in words)
 
 
 def sort(arrival: Arrival, read: Read) -> Sorted:
