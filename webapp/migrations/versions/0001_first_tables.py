@@ -112,6 +112,17 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "mail_label",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("colour", sa.String(length=16), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_label")),
+        sa.UniqueConstraint("name", name=op.f("uq_mail_label_name")),
+    )
+    op.create_table(
         "mailbox",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("public_id", sa.Uuid(), nullable=False),
@@ -666,6 +677,80 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("limit_use", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_limit_use_until"), ["until"], unique=False)
+
+    op.create_table(
+        "mail_presence",
+        sa.Column("operator_id", sa.Integer(), nullable=False),
+        sa.Column("place", sa.String(length=48), nullable=False),
+        sa.Column("until", webapp.core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operator_id"],
+            ["operator.id"],
+            name=op.f("fk_mail_presence_operator_id_operator"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("operator_id", "place", name=op.f("pk_mail_presence")),
+    )
+    with op.batch_alter_table("mail_presence", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mail_presence_until"), ["until"], unique=False
+        )
+
+    op.create_table(
+        "mail_rule",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "complaint",
+                "bounce",
+                "notice",
+                "auto_reply",
+                "unsubscribe",
+                "reply",
+                "copy",
+                "other",
+                "set_aside",
+                name="mailkind",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=True,
+        ),
+        sa.Column("sender", sa.String(length=200), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("mailbox_id", sa.Integer(), nullable=True),
+        sa.Column("label_id", sa.Integer(), nullable=True),
+        sa.Column("assignee_id", sa.Integer(), nullable=True),
+        sa.Column("done", sa.Boolean(), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"],
+            ["operator.id"],
+            name=op.f("fk_mail_rule_assignee_id_operator"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["label_id"],
+            ["mail_label.id"],
+            name=op.f("fk_mail_rule_label_id_mail_label"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"],
+            ["mailbox.id"],
+            name=op.f("fk_mail_rule_mailbox_id_mailbox"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_rule")),
+    )
+    with op.batch_alter_table("mail_rule", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mail_rule_position"), ["position"], unique=False
+        )
 
     op.create_table(
         "message_template_version",
@@ -1237,8 +1322,27 @@ def upgrade() -> None:
         ),
         sa.Column("size", sa.Integer(), nullable=True),
         sa.Column("show_images", sa.Boolean(), nullable=False),
+        sa.Column("is_sorted", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum("open", "done", name="mailstate", native_enum=False, length=16),
+            nullable=False,
+        ),
+        sa.Column("assignee_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "snoozed_until", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "worked_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column(
             "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"],
+            ["operator.id"],
+            name=op.f("fk_mail_assignee_id_operator"),
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["folder_id"],
@@ -1265,6 +1369,23 @@ def upgrade() -> None:
         batch_op.create_index("ix_mail_kind", ["kind", "id"], unique=False)
         batch_op.create_index(
             "ix_mail_message_id", ["mailbox_id", "message_id_header"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_mail_snoozed_until"), ["snoozed_until"], unique=False
+        )
+        batch_op.create_index(
+            "ix_mail_work_kind", ["kind", "state", "received_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_mail_work_state", ["state", "received_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_mail_work_whose",
+            ["assignee_id", "state", "kind", "received_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_mail_worked_at"), ["worked_at"], unique=False
         )
 
     op.create_table(
@@ -1313,6 +1434,29 @@ def upgrade() -> None:
     with op.batch_alter_table("campaign_event", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_campaign_event_campaign_id"), ["campaign_id"], unique=False
+        )
+
+    op.create_table(
+        "mail_labelled",
+        sa.Column("label_id", sa.Integer(), nullable=False),
+        sa.Column("mail_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["label_id"],
+            ["mail_label.id"],
+            name=op.f("fk_mail_labelled_label_id_mail_label"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mail_id"],
+            ["mail.id"],
+            name=op.f("fk_mail_labelled_mail_id_mail"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("label_id", "mail_id", name=op.f("pk_mail_labelled")),
+    )
+    with op.batch_alter_table("mail_labelled", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mail_labelled_mail_id"), ["mail_id"], unique=False
         )
 
     op.create_table(
@@ -1669,6 +1813,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_mail_note_mail_id"))
 
     op.drop_table("mail_note")
+    with op.batch_alter_table("mail_labelled", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_labelled_mail_id"))
+
+    op.drop_table("mail_labelled")
     with op.batch_alter_table("campaign_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_campaign_event_campaign_id"))
 
@@ -1678,6 +1826,11 @@ def downgrade() -> None:
 
     op.drop_table("recipient_key")
     with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_worked_at"))
+        batch_op.drop_index("ix_mail_work_whose")
+        batch_op.drop_index("ix_mail_work_state")
+        batch_op.drop_index("ix_mail_work_kind")
+        batch_op.drop_index(batch_op.f("ix_mail_snoozed_until"))
         batch_op.drop_index("ix_mail_message_id")
         batch_op.drop_index("ix_mail_kind")
         batch_op.drop_index("ix_mail_key")
@@ -1734,6 +1887,14 @@ def downgrade() -> None:
     op.drop_table("operator_session")
     op.drop_table("one_time_token")
     op.drop_table("message_template_version")
+    with op.batch_alter_table("mail_rule", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_rule_position"))
+
+    op.drop_table("mail_rule")
+    with op.batch_alter_table("mail_presence", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_presence_until"))
+
+    op.drop_table("mail_presence")
     with op.batch_alter_table("limit_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_limit_use_until"))
 
@@ -1782,6 +1943,7 @@ def downgrade() -> None:
     op.drop_table("operator")
     op.drop_table("message_template")
     op.drop_table("mailbox")
+    op.drop_table("mail_label")
     op.drop_table("failure_tally")
     op.drop_table("dkim_key")
     op.drop_table("campaign_tally")
