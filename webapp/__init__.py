@@ -45,7 +45,7 @@ from webapp.senders import key_routes as sender_keys_routes
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
 from webapp.suppressions import routes as suppressions_routes
-from webapp.triage import acting_routes, answer_api, answer_routes
+from webapp.triage import acting_routes, answer_api, answer_routes, work_routes
 from webapp.triage import api as triage_api
 from webapp.triage import routes as triage_routes
 
@@ -75,6 +75,7 @@ PAGES: tuple[Blueprint, ...] = (
     triage_routes.bp,
     answer_routes.bp,
     acting_routes.bp,
+    work_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,

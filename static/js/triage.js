@@ -58,6 +58,16 @@ function flag() {
   act(all ? "unflag" : "flag");
 }
 
+function label() {
+  const menu = form?.querySelector(".work-menu");
+  const box = rows[current()]?.querySelector("input");
+  if (!menu || (!selected().length && !box)) return;
+  if (!selected().length) box.checked = true;
+  count();
+  menu.open = true;
+  menu.querySelector("[data-label]").focus();
+}
+
 function back() {
   const list = document.querySelector(".only-sm");
   if (list && list.offsetParent) location.href = list.href;
@@ -74,14 +84,21 @@ const keys = {
   u: () => act("unread"),
   e: () => act("archive"),
   "#": () => act("delete"),
+  d: () => act(form?.querySelector("button[value=done]") ? "done" : "reopen"),
+  a: () => act("mine"),
+  l: label,
   z: () => document.querySelector(".toast form button")?.click(),
   Escape: back,
 };
+
+let armed = 0; // g begins the keys that lead to other pages
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (!("shortcuts" in document.body.dataset)) return;
   if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  if (event.key === "g") armed = Date.now();
+  if (Date.now() - armed < 1500) return;
   const action = keys[event.key];
   if (!action) return;
   event.preventDefault();
@@ -98,7 +115,7 @@ function replaceList(fresh) {
   const active = document.activeElement;
   const focused = active.closest(".mails") && (active.value ?? active.getAttribute("href"));
   const both = document.querySelector(".mails") && fresh.querySelector(".mails");
-  for (const name of [both ? ".mails" : "#list", ".pane-folders"]) {
+  for (const name of [both ? ".mails" : "#list", ".pane-folders", "#looking"]) {
     const old = document.querySelector(name);
     const next = fresh.querySelector(name);
     if (!old || !next || (old.contains(active) && !focused)) continue;

@@ -65,7 +65,7 @@ def listed(
     Invalid
         If the search or the cursor cannot be understood.
     """
-    query, places = parse_query(text), _read(cursor)
+    query, places = parse_query(text), read_places(cursor)
     known = [one for one in folders.fresh(mailbox) if one.selectable and one.total != 0]
     names = {one.id: one.name for one in known}
     raws = {one.id: folders.raw_of(one) for one in known}
@@ -84,7 +84,7 @@ def listed(
             if page is not None:
                 pages[folder_id] = page
                 is_complete = is_complete and page.complete
-    return _merged(pages, places, names, limit, is_complete)
+    return merged(pages, places, names, limit, is_complete)
 
 
 def _page(
@@ -108,14 +108,24 @@ def _page(
         return None
 
 
-def _merged(
+def merged(
     pages: Mapping[int, Page],
     places: Mapping[int, Place],
     names: Mapping[int, str],
     limit: int,
     is_complete: bool,
 ) -> Everywhere:
-    """Take the newest heads until the page is full, and remember how far it went."""
+    """Take the newest heads until the page is full, and remember how far it went.
+
+    Parameters
+    ----------
+    pages
+        The part of each folder, by the folder's id.
+    places
+        How far each was taken before.
+    names
+        The name of each folder.
+    """
     left = {folder_id: list(page.rows) for folder_id, page in pages.items()}
     taken: dict[int, Place] = dict(places)
     found: list[FoundMail] = []
@@ -149,7 +159,14 @@ def _written(places: Mapping[int, Place]) -> str:
     )
 
 
-def _read(cursor: str) -> dict[int, Place]:
+def read_places(cursor: str) -> dict[int, Place]:
+    """Read a cursor: how far each folder was taken.
+
+    Raises
+    ------
+    Invalid
+        If it is none of ours.
+    """
     places: dict[int, Place] = {}
     for word in filter(None, cursor.split("-")):
         match = _PLACE.fullmatch(word)

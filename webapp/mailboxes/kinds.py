@@ -15,3 +15,10 @@ class MailKind(StrEnum):
     COPY = "copy"
     OTHER = "other"
     SET_ASIDE = "set_aside"
+
+
+class MailState(StrEnum):
+    """Whether people still have something to do about a mail."""
+
+    OPEN = "open"
+    DONE = "done"

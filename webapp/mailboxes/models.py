@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.core.clock import now
 from webapp.core.db import Base, enum_of
 from webapp.core.ids import uuid7
-from webapp.mailboxes.kinds import MailKind
+from webapp.mailboxes.kinds import MailKind, MailState
 
 
 class MailboxState(StrEnum):
@@ -139,7 +139,11 @@ class Mail(Base):
 
     `identity` is a digest of Message-ID, INTERNALDATE and size: by it a mail is known
     again in a folder that was renamed or numbered anew. `words` says what the sorting
-    made of it; of one that was set aside, why.
+    made of it; of one that was set aside, why. A row that a person's hand made before
+    the sync came is not `is_sorted` yet.
+
+    People work on it: `state`, `assignee_id`, and `snoozed_until`, before which it is
+    in no open view; `worked_at` is when one of them last did.
     """
 
     __tablename__ = "mail"
@@ -147,6 +151,11 @@ class Mail(Base):
         sa.Index("ix_mail_key", "folder_id", "uidvalidity", "uid"),
         sa.Index("ix_mail_message_id", "mailbox_id", "message_id_header"),
         sa.Index("ix_mail_kind", "kind", "id"),
+        sa.Index("ix_mail_work_kind", "kind", "state", "received_at", "id"),
+        sa.Index(
+            "ix_mail_work_whose", "assignee_id", "state", "kind", "received_at", "id"
+        ),
+        sa.Index("ix_mail_work_state", "state", "received_at", "id"),
         sa.UniqueConstraint("mailbox_id", "identity"),
     )
 
@@ -170,6 +179,13 @@ class Mail(Base):
     received_at: Mapped[datetime | None]
     size: Mapped[int | None]
     show_images: Mapped[bool] = mapped_column(default=False)
+    is_sorted: Mapped[bool] = mapped_column(default=True)
+    state: Mapped[MailState] = mapped_column(enum_of(MailState), default=MailState.OPEN)
+    assignee_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("operator.id", ondelete="SET NULL")
+    )
+    snoozed_until: Mapped[datetime | None] = mapped_column(index=True)
+    worked_at: Mapped[datetime | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

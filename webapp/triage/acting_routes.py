@@ -20,7 +20,7 @@ bp = Blueprint("acting", __name__)
 def act() -> ResponseReturnValue:
     """Do something with the chosen mails, and offer the way back."""
     form = request.form
-    action, back = form.get("do", ""), _back(form.get("back", ""))
+    action, back = form.get("do", ""), back_of(form.get("back", ""))
     words = form.getlist("mails")
     try:
         if action == "delete" and "sure" not in form:
@@ -56,7 +56,7 @@ def _toast(action: str, changed: Changed, back: str) -> Any:
     return {"words": words, "undo": url_for("acting.act"), "fields": fields}
 
 
-def _back(target: str) -> str:
+def back_of(target: str) -> str:
     """Return where to go after a change: a page of triage and nowhere else."""
     is_ours = target == "/triage" or target.startswith(("/triage/", "/triage?"))
     return target if is_ours and "\\" not in target else url_for("triage.index")

@@ -26,7 +26,7 @@ from webapp.mailboxes.arrivals import Arrival
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.models import Mail
 from webapp.mailboxes.syncing import Place
-from webapp.triage import effects
+from webapp.triage import effects, rules
 from webapp.triage.effects import SUGGESTION
 from webapp.triage.models import Answer
 from webapp.triage.sorting import Sorted, addresses_of, needs_source, sort
@@ -100,11 +100,13 @@ def _store(place: Place, taken: Sequence[Taken]) -> None:
             # Known again elsewhere: moved, or its folder has other numbers or a name.
             mail.folder_id = place.folder_id
             mail.uidvalidity, mail.uid = place.uidvalidity, one.arrival.uid
-            continue
+            if mail.is_sorted:
+                continue
         try:
             with db.session.begin_nested():
-                mail = _row(place, one)
+                mail = _row(place, one) if mail is None else _sorted_now(mail, one)
                 _follow(mail, one.made, messages)
+                rules.apply(mail)
         except Exception as error:
             if isinstance(error, DBAPIError) and not isinstance(error, DataError):
                 raise
@@ -163,6 +165,13 @@ def _row(place: Place, one: Taken) -> Mail:
     )
     db.session.add(mail)
     db.session.flush()
+    return mail
+
+
+def _sorted_now(mail: Mail, one: Taken) -> Mail:
+    """Give a row that a person's hand made what the sorting says."""
+    mail.kind, mail.words = one.made.kind, one_line(one.made.words, 500)
+    mail.is_sorted = True
     return mail
 
 

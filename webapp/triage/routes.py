@@ -14,14 +14,14 @@ from flask.typing import ResponseReturnValue
 from webapp.core import downloads
 from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import decode_cursor, encode_cursor
-from webapp.core.words import _
 from webapp.mailboxes import (
-    answers,
+    answers as mail_answers,
+)
+from webapp.mailboxes import (
     browsing,
     folders,
     index_search,
     mails,
-    watching,
 )
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.imap_errors import ImapError
@@ -30,11 +30,20 @@ from webapp.mailboxes.index_search import Member, Sort
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.mailboxes.sanitise import frame_document
 from webapp.mailboxes.sanitise_limited import TooHard
-from webapp.operators.access import Scope, requires
-from webapp.triage import service
+from webapp.operators.access import Scope, actor, requires
+from webapp.triage import (
+    answers,
+    labels,
+    marks,
+    presence,
+    views,
+    work,
+    work_views,
+)
 from webapp.triage.reading import Reading, reading_of
 from webapp.triage.service import Found, Trouble
 from webapp.triage.ties import Tie, ties_of
+from webapp.triage.work_views import Asked
 
 bp = Blueprint("triage", __name__)
 
@@ -71,21 +80,24 @@ class Panes:
 def index() -> ResponseReturnValue:
     """Show a view over all inboxes."""
     name, text = request.args.get("view", "unread"), request.args.get("q", "")
-    panes = Panes(title=_title(name), query=text, view=name)
     try:
-        shown = service.view(name, text, browsing.PAGE)
+        return _page(_view_panes(name))
     except Invalid as error:
+        panes = Panes(title=views.title(name), query=text, view=name)
         panes.query_words = error.words
-    else:
-        panes.found, panes.troubles = shown.found, shown.troubles
-    return _page(panes)
+        return _page(panes)
 
 
 @bp.get("/triage/pulse.json")
 @requires(Scope.READ)
 def pulse() -> ResponseReturnValue:
-    """Return a number that is another one when something happened in an inbox."""
-    return jsonify(pulse=watching.pulse())
+    """Return a word that is another one when something happened in a list.
+
+    Who asks with a mail open says so by asking: the others see it.
+    """
+    operator_id = actor().operator.id
+    presence.keep(operator_id, request.args.get("at", ""))
+    return jsonify(pulse=marks.pulse(operator_id))
 
 
 @bp.get("/triage/<int:mailbox_id>")
@@ -154,9 +166,9 @@ def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
         document = frame_document(clean)
     except DomainError as error:
         if isinstance(error.__cause__, TooHard):
-            return answers.framed(TOO_HARD, remote_images=False)
+            return mail_answers.framed(TOO_HARD, remote_images=False)
         raise
-    return answers.framed(document, remote_images=remote)
+    return mail_answers.framed(document, remote_images=remote)
 
 
 @bp.get(MAIL + "/source")
@@ -230,14 +242,18 @@ def _day(text: str) -> date | None:
 
 
 def _view_panes(name: str) -> Panes:
-    text = request.args.get("q", "")
-    shown = service.view(name, text, browsing.PAGE)
+    text, cursor = request.args.get("q", ""), request.args.get("cursor", "")
+    label_id = request.args.get("label", type=int)
+    asked = Asked(name, actor().operator.id, text, label_id, cursor, browsing.PAGE)
+    shown = views.shown(asked)
     return Panes(
-        title=_title(name),
+        title=views.title(name),
         query=text,
         view=name,
         found=shown.found,
         troubles=shown.troubles,
+        older=shown.older,
+        complete=shown.complete,
     )
 
 
@@ -250,16 +266,32 @@ def _page(panes: Panes) -> str:
         for folder in known
         if folder.role == "inbox"
     )
+    operator_id = actor().operator.id
+    keys = [_key(one) for one in panes.found]
+    current = _key(panes.current) if panes.current else None
+    if current:
+        presence.keep(operator_id, marks.place_of(current))
+    marked = marks.marks_of([*keys, *([current] if current else [])], operator_id)
+    mark = marked.pop() if current else None
     return render_template(
         "triage/panes.html",
         panes=panes,
+        marks=marked,
+        mark=mark,
+        notes=work.notes_of(mark.mail_id) if mark and mark.mail_id else [],
+        answers=answers.of_mail(mark.mail_id) if mark and mark.mail_id else [],
+        labels=labels.all_labels(),
+        colours=labels.COLOURS,
+        operators=work.operators(),
+        work_counts=work_views.counts(operator_id),
+        label=request.args.get("label", type=int),
         sides=sides,
         ties=ties_of([one.row.headers for one in panes.found]),
         unread=unread,
         keep=_kept(panes),
         here=request.full_path.rstrip("?"),
         counts={"unread": unread},
-        pulse=watching.pulse(),
+        pulse=marks.pulse(operator_id),
     )
 
 
@@ -269,6 +301,7 @@ def _kept(panes: Panes) -> dict[str, Any]:
         "q": panes.query,
         "cursor": request.args.get("cursor", ""),
         "view": panes.view,
+        "label": request.args.get("label", "") if panes.view else "",
         "sort": panes.sort if panes.sort != Sort.ARRIVAL else "",
         "day": request.args.get("day", "") if panes.folder else "",
     }
@@ -279,6 +312,5 @@ def _cursor(text: str) -> tuple[int | None, int | None]:
     return decode_cursor(text, int, int) if text else (None, None)
 
 
-def _title(view_name: str) -> str:
-    titles = {"unread": _("Unread"), "flagged": _("Flagged"), "all": _("All inboxes")}
-    return titles.get(view_name, _("Triage"))
+def _key(one: Found) -> tuple[int, int, int]:
+    return one.folder_id, one.uidvalidity, one.row.uid

@@ -4,20 +4,25 @@ Each mailbox of a view is asked in a thread of its own, so that a slow server co
 own rows and a sentence, not the page.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from flask import Flask, current_app
 
 from webapp.core.db import db, reading
 from webapp.core.errors import NotFound
 from webapp.core.words import _
-from webapp.mailboxes import folders, mails
+from webapp.mailboxes import everywhere, folders, mails
 from webapp.mailboxes import service as mailboxes
+from webapp.mailboxes.browsing import Page
+from webapp.mailboxes.everywhere import Place
 from webapp.mailboxes.imap_errors import ImapError
 from webapp.mailboxes.rows import MailRow
+
+Got = TypeVar("Got")
 
 #: View → its search, added to what the operator asks for.
 VIEWS = {"unread": "is:unread", "flagged": "is:flagged", "all": ""}
@@ -53,34 +58,68 @@ class Trouble:
 
 @dataclass(frozen=True)
 class View:
-    """The mails of all inboxes that a view shows, newest first."""
+    """Mails that a view shows, newest first; `older` is the cursor of the next page."""
 
     found: list[Found]
     troubles: list[Trouble]
+    older: str = ""
+    complete: bool = True
 
 
-def view(name: str, text: str, limit: int) -> View:
-    """Return the newest mails of all inboxes that fit a view and a search.
+@dataclass(frozen=True)
+class _Part:
+    """What one inbox gives to a page."""
+
+    mailbox_id: int
+    mailbox_name: str
+    folder_id: int
+    page: Page
+
+
+def view(name: str, text: str, limit: int, cursor: str = "") -> View:
+    """Return mails of all inboxes that fit a view and a search, newest first.
 
     Raises
     ------
     NotFound
         If there is no such view.
     Invalid
-        If the search cannot be understood.
+        If the search or the cursor cannot be understood.
     """
     if name not in VIEWS:
         raise NotFound(_("There is no such view."))
     mails.parse_query(text)
+    places = everywhere.read_places(cursor)
     query = f"{VIEWS[name]} ({text})" if text.strip() else VIEWS[name]
     ids = [(mailbox.id, mailbox.name) for mailbox in mailboxes.all_mailboxes()]
     db.session.commit()
-    found, troubles = _each(ids, lambda mailbox_id: _inbox(mailbox_id, query, limit))
-    found.sort(key=lambda one: one.at, reverse=True)
-    return View(found[:limit], troubles)
+    parts, troubles = each(
+        ids, lambda mailbox_id: _inbox(mailbox_id, query, places, limit)
+    )
+    by_folder = {part.folder_id: part for part in parts}
+    merged = everywhere.merged(
+        {part.folder_id: part.page for part in parts},
+        places,
+        {part.folder_id: "" for part in parts},
+        limit,
+        all(part.page.complete for part in parts),
+    )
+    found = [
+        Found(
+            by_folder[one.folder_id].mailbox_id,
+            by_folder[one.folder_id].mailbox_name,
+            one.folder_id,
+            one.uidvalidity,
+            one.row,
+        )
+        for one in merged.found
+    ]
+    return View(found, troubles, merged.cursor, merged.complete)
 
 
-def _inbox(mailbox_id: int, query: str, limit: int) -> list[Found]:
+def _inbox(
+    mailbox_id: int, query: str, places: Mapping[int, Place], limit: int
+) -> list[_Part]:
     mailbox = mailboxes.get(mailbox_id)
     name = mailbox.name
     inbox = next(
@@ -89,15 +128,22 @@ def _inbox(mailbox_id: int, query: str, limit: int) -> list[Found]:
     if inbox is None:
         return []
     folder_id = inbox.id
-    page = mails.listed(inbox, query, limit=limit)
-    return [
-        Found(mailbox_id, name, folder_id, page.uidvalidity, row) for row in page.rows
-    ]
+    place = places.get(folder_id)
+    if place is not None and place.below <= 1:
+        return []
+    page = mails.listed(
+        inbox,
+        query,
+        below=place.below if place else None,
+        uidvalidity=place.uidvalidity if place else None,
+        limit=limit,
+    )
+    return [_Part(mailbox_id, name, folder_id, page)]
 
 
-def _each(
-    ids: Sequence[tuple[int, str]], work: Callable[[int], list[Found]]
-) -> tuple[list[Found], list[Trouble]]:
+def each(
+    ids: Sequence[tuple[int, str]], work: Callable[[int], list[Got]]
+) -> tuple[list[Got], list[Trouble]]:
     """Do the work for each mailbox at once; who is late becomes a trouble."""
     if not ids:
         return [], []
@@ -109,7 +155,7 @@ def _each(
     }
     wait(futures, timeout=SECONDS)
     executor.shutdown(wait=False, cancel_futures=True)
-    found: list[Found] = []
+    found: list[Got] = []
     troubles: list[Trouble] = []
     for future, (mailbox_id, name) in futures.items():
         words = _words(future)
@@ -120,14 +166,12 @@ def _each(
     return found, troubles
 
 
-def _inside(
-    app: Flask, work: Callable[[int], list[Found]], mailbox_id: int
-) -> list[Found]:
+def _inside(app: Flask, work: Callable[[int], list[Got]], mailbox_id: int) -> list[Got]:
     with app.app_context(), reading():
         return work(mailbox_id)
 
 
-def _words(future: Future[list[Found]]) -> str:
+def _words(future: Future[list[Got]]) -> str:
     if not future.done() or future.cancelled():
         return _("The mail server has not answered yet.")
     error = future.exception()
