@@ -17,6 +17,7 @@ from webapp.campaigns import jobs as campaigns_jobs
 from webapp.campaigns import live_routes as campaigns_live_routes
 from webapp.campaigns import sending_routes as campaigns_sending_routes
 from webapp.campaigns import single_routes as campaigns_single_routes
+from webapp.campaigns import template_api as campaigns_template_api
 from webapp.campaigns import template_routes as campaigns_template_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
 from webapp.delivery import jobs as delivery_jobs
@@ -89,6 +90,7 @@ APIS: tuple[Blueprint, ...] = (
     sender_keys_api.bp,
     campaigns_api.bp,
     single_api.bp,
+    campaigns_template_api.bp,
     mailboxes_api.bp,
     folders_api.bp,
     mails_api.bp,

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.campaigns.conftest import Desk, MakeDesk
-from tests.conftest import PageClient
+from tests.conftest import ApiClient, PageClient
 from webapp.campaigns import attaching, messages
 from webapp.campaigns.letters import all_attachments
 from webapp.composing.mime import compose
@@ -142,3 +142,25 @@ def test_the_frames_show_the_image_and_fetch_nothing(
         page = client.get(place)
         assert 'src="data:image/png;base64,iVBOR' in page.text, place
         assert "script-src" not in page.headers["Content-Security-Policy"]
+
+
+def test_by_the_api(api: ApiClient, desk: Desk) -> None:
+    number = desk.template.id
+    db.session.rollback()
+    data = {"file": (io.BytesIO(PNG), "p.png")}
+    upload = api.post("/uploads", data=data).json
+    assert upload
+    place = f"/message-templates/{number}"
+    files = [{"upload_id": upload["id"], "content_id": "photo"}]
+    answer = api.call("PUT", f"{place}/attachments", {"attachments": files})
+    assert answer.status_code == 200
+    kept = api.get(place).json
+    assert kept
+    assert [one["content_id"] for one in kept["attachments"]] == ["photo"]
+    assert kept["version"] == 2
+    several: tuple[Any, ...] = ([{"upload_id": "x"}], [files[0], files[0]], "x", [{}])
+    for wrong in several:
+        answer = api.call("PUT", f"{place}/attachments", {"attachments": wrong})
+        assert answer.status_code == 422
+    api.call("PUT", f"{place}/attachments", {"attachments": []})
+    assert (api.get(place).json or {})["attachments"] == []

@@ -24,6 +24,8 @@ PUBLIC = {
     "public.unsubscribe",
     "public.do_unsubscribe",
     "public.undo",
+    "public.choices",
+    "public.choose",
     "public.view",
 }
 
