@@ -242,8 +242,14 @@ class Process:
 
     def _read_mail(self) -> None:
         """Read mailboxes whose time has come, one after the other."""
-        while not self.stopping.is_set() and receiving.read_next():
-            db.session.rollback()
+        try:
+            while not self.stopping.is_set() and receiving.read_next():
+                db.session.rollback()
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one mailbox must not stop the others
+            # Its lease ends by itself; until then the others have their turn.
+            log.warning("reading mail: %s", type(error).__name__)
 
     def _work_alone(self) -> None:
         """Send what is due while the queue is away, and bring an embedded one back."""

@@ -20,6 +20,7 @@ from webapp.suppressions.models import Suppression
 from webapp.triage import receiving
 
 Receive = Callable[..., None]
+Send = Callable[[str], Message]
 
 
 def token_of(message: Message, purpose: str = MESSAGE_ID) -> str:
