@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tests.triage.answering import Dsn, about, feedback, person, plain
 from tests.triage.conftest import Receive, suppressed
-from webapp.campaigns import coming_back
+from webapp.campaigns import coming_back, unsubscribing
 from webapp.campaigns.models import Event, Message
 from webapp.core.db import db
 from webapp.mailboxes.models import Mail
@@ -127,6 +127,16 @@ def test_a_goodbye_by_our_link_is_of_its_table_alone(
     table = message.campaign.recipient_table_id if message.campaign else 0
     receive(person("ada@example.org", about(message).leave, "unsubscribe"))
     assert suppressed() == [("ada@example.org", "unsubscribed", table)]
+    assert counts(message) == {"unsubscribed": 1}
+
+
+def test_a_goodbye_that_is_taken_back_counts_no_more(send: Send) -> None:
+    message = send("ada@example.org")
+    unsubscribing.unsubscribe(message)
+    assert counts(message) == {"unsubscribed": 1}
+    unsubscribing.choose(message, unsubscribing.Wish.ALL)
+    assert (counts(message), suppressed()) == ({}, [])
+    unsubscribing.unsubscribe(message)
     assert counts(message) == {"unsubscribed": 1}
 
 

@@ -79,6 +79,15 @@ def count(rows: Iterable[tuple[int, int | None, str]], at: datetime) -> None:
     )
 
 
+def forget(message: Message, kind: str) -> None:
+    """Count a kind no more, because somebody took it back; the timeline keeps it."""
+    db.session.execute(
+        sa.delete(CameBack).where(
+            CameBack.message_id == message.id, CameBack.kind == kind
+        )
+    )
+
+
 def insert_once(table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert rows; those that are there already stay. Return how many were new."""
     if not rows:

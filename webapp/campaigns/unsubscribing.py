@@ -150,6 +150,8 @@ def take_back(message: Message, proof: str) -> None:
         raise Refused(str(TOO_LATE))
     for row in fresh:
         suppressions.undo_within(row.id)
+    if standing_of(message).wish is Wish.ALL:
+        coming_back.forget(message, coming_back.UNSUBSCRIBED)
     db.session.commit()
 
 
@@ -169,6 +171,8 @@ def choose(message: Message, wish: Wish) -> None:
         suppressions.undo_within(row.id)
     if wish is not Wish.ALL:
         unsubscribe(message, everywhere=wish is Wish.NOTHING)
+    else:
+        coming_back.forget(message, coming_back.UNSUBSCRIBED)
     db.session.commit()
 
 
