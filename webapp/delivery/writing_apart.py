@@ -17,15 +17,19 @@ from pathlib import Path
 
 from webapp.delivery.writing import Due, Known, Paper, Ready
 
-CHILD = "webapp.delivery.writing_child"
 #: The number of the first answer, which nobody asked for: the process is ready.
 HELLO = 0
 #: A chunk takes some ten milliseconds; one that takes so long is stuck.
 PATIENCE_SECONDS = 10.0
 #: After a loss the worker writes for itself for a while.
 PAUSE_SECONDS = 30.0
-#: Where the package lies.
-HOME = Path(__file__).resolve().parents[2]
+PACKAGE = str(Path(__file__).resolve().parents[1])
+#: Only what writing needs is imported, and not the whole application.
+START = (
+    "import sys, types; package = types.ModuleType('webapp');"
+    "package.__path__ = [sys.argv[1]]; sys.modules['webapp'] = package;"
+    "from webapp.delivery.writing_child import main; main(int(sys.argv[2]))"
+)
 
 
 class WriterLost(Exception):
@@ -130,9 +134,8 @@ class Writer:
         descriptor = theirs.fileno()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, fixed arguments
-                [sys.executable, "-m", CHILD, str(descriptor)],
+                [sys.executable, "-I", "-c", START, PACKAGE, str(descriptor)],
                 pass_fds=(descriptor,),
-                cwd=HOME,
             )
         except OSError:
             ours.close()

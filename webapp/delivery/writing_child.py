@@ -1,12 +1,11 @@
 """The process beside the worker: takes rows, returns letters; see `writing_apart`.
 
-``python -m webapp.delivery.writing_child DESCRIPTOR``. It ends with the pipe.
+It ends with the pipe.
 """
 
 import pickle
 import queue
 import signal
-import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -16,11 +15,11 @@ from webapp.delivery.writing_apart import HELLO
 from webapp.message_templates.rendering import RenderPool
 
 
-def main() -> None:
-    """Write until the worker is gone."""
+def main(descriptor: int) -> None:
+    """Write until the worker at the other end of the pipe is gone."""
     # A Ctrl-C is for the worker, which ends us when it has drained.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    line = Connection(int(sys.argv[1]))
+    line = Connection(descriptor)
     asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     # Always reading, so that the worker never waits for us to take a question.
     threading.Thread(target=_listen, args=(line, asked), daemon=True).start()
@@ -43,7 +42,3 @@ def _listen(line: Connection, asked: "queue.SimpleQueue[bytes | None]") -> None:
         while True:
             asked.put(line.recv_bytes())
     asked.put(None)
-
-
-if __name__ == "__main__":
-    main()
