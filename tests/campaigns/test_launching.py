@@ -16,6 +16,7 @@ from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Refused
+from webapp.recipients.models import Recipient
 
 MANY = [{"email": f"p{n}@example.org", "first_name": f"P{n}"} for n in range(25)]
 
@@ -206,6 +207,33 @@ def test_a_launcher_that_was_overtaken_writes_nothing(
     monkeypatch.setattr(launching, "batches", overtaken)
     assert not launching._write_batch(desk.campaign.id)
     assert desk.messages() == []
+
+
+def test_a_row_that_changes_while_it_is_prepared_is_read_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    whole = launching._rows_of
+    changes = iter(["Augusta"])
+
+    def changed(*args: Any) -> str:
+        for name in changes:
+            db.session.rollback()
+            ada = sa.update(Recipient).where(Recipient.address_key == "ada@example.org")
+            values = {"email": "ada@example.org", "first_name": name, "born": None}
+            db.session.execute(ada.values(row_values=values, version=2))
+            db.session.commit()
+        return whole(*args)
+
+    monkeypatch.setattr(launching, "_rows_of", changed)
+    assert launching._write_batch(desk.campaign.id)
+    assert desk.messages() == []
+    launching.run(desk.campaign.id)
+    ada = desk.messages()[0]
+    assert (ada.name, ada.row_values["first_name"]) == ("Augusta", "Augusta")
+    assert ada.recipient_version == 2
+    assert len(desk.messages()) == 3
 
 
 ODD = 'Zoë "Q" O\'Hara \\ [1] {x} :n \U0001f600'

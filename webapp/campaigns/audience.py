@@ -31,7 +31,11 @@ LAST_NAMES = ("last_name", "lastname", "surname", "family_name")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One recipient as a campaign sees it; `skip` says why it gets nothing."""
+    """One recipient as a campaign sees it; `skip` says why it gets nothing.
+
+    `is_as_stored` says that address and values are those of the row itself, so that
+    the database can copy them.
+    """
 
     id: int
     row: int
@@ -42,6 +46,7 @@ class Person:
     values: Mapping[str, Any]
     skip: SkipClass | None
     words: str
+    is_as_stored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +167,12 @@ def _batch(audience: Audience, after: int, number: int, limit: int) -> list[Pers
     first = _first_of(audience, keys) if keys else {}
     keys = {row.address_key for row in rows if row.address_key and row.is_suppressed}
     never = suppressed_keys(keys, audience.table_id)
-    people = []
+    columns, people = set(audience.columns), []
     for count, row in enumerate(rows, number + 1):
         skip, words = _verdict(audience, row, first, never)
-        values = {name: row.row_values.get(name) for name in audience.columns}
+        values = row.row_values
+        if values.keys() != columns:
+            values = {name: values.get(name) for name in audience.columns}
         shown = row.address or str(values.get(audience.address_column) or "")
         people.append(
             Person(
@@ -178,6 +185,7 @@ def _batch(audience: Audience, after: int, number: int, limit: int) -> list[Pers
                 values=values,
                 skip=skip,
                 words=words,
+                is_as_stored=values is row.row_values and shown == row.address,
             )
         )
     return people

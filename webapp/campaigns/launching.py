@@ -20,7 +20,7 @@ from webapp.campaigns.checking import changed_since
 from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.own_files import NOTHING_OWN, Own
-from webapp.campaigns.states import State
+from webapp.campaigns.states import State, Status
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
@@ -29,9 +29,11 @@ from webapp.core.ids import uuid7
 from webapp.core.presentation import figure
 from webapp.core.words import _
 from webapp.operators import audit
+from webapp.recipients.models import Recipient
 from webapp.senders.models import TransportKind
 
 MESSAGE = cast(sa.Table, Message.__table__)
+RECIPIENT = cast(sa.Table, Recipient.__table__)
 BATCH = 3000  # rows; the tenth of a second for which a launch holds up other writers
 DEFAULT_HOLD = 15
 LONGEST_HOLD = 120
@@ -260,6 +262,7 @@ class _Batch:
     after: int
     through: int
     written: int
+    count: int
     same: dict[str, Any]
     rows: str
 
@@ -281,8 +284,10 @@ def _write_batch(campaign_id: int) -> bool:
     if not _take(campaign_id, batch.after, batch.through):
         db.session.rollback()
         return False
-    _insert(batch)
-    db.session.commit()
+    if _insert(batch):
+        db.session.commit()
+    else:
+        db.session.rollback()  # and the next turn reads them anew
     return True
 
 
@@ -303,7 +308,8 @@ def _read(campaign_id: int) -> _Batch | None:
     through = people[-1].id if people else after
     owns = own_files.of_people(campaign, people)
     rows = _rows_of(people, owns, campaign.sender_snapshot["from_address"])
-    return _Batch(after, through, written or 0, _same_of(campaign), rows)
+    same = _same_of(campaign)
+    return _Batch(after, through, written or 0, len(people), same, rows)
 
 
 def _take(campaign_id: int, through: int, last: int) -> bool:
@@ -320,20 +326,21 @@ def _take(campaign_id: int, through: int, last: int) -> bool:
     return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
 
 
+# What is said of each row, in this order; what is left out at its end, or null, is as
+# most rows have it.
 OWN = (
     "public_id",
     "recipient_id",
     "recipient_version",
     "row_number",
     "name",
-    "address",
-    "address_key",
-    "row_values",
+    "message_id_header",
     "status",
     "reason_class",
     "reason",
-    "message_id_header",
     "attachments",
+    "address",
+    "row_values",
 )
 
 
@@ -346,28 +353,34 @@ def _rows_of(
     """
     key, rows = token_key(), []
     for person in people:
-        public_id, own = uuid7(), owns.get(person.id, NOTHING_OWN)
-        failed = "" if person.skip else own.words
-        status = "skipped" if person.skip else "failed" if failed else "pending"
-        reason_class = "content" if failed else str(person.skip or "")
-        rows.append(
-            (
-                public_id.hex,
-                person.id,
-                person.version,
-                person.row,
-                person.name,
-                person.address,
-                person.address_key,
-                person.values,
-                status,
-                reason_class,
-                (failed or person.words)[:500],
-                message_id_of(key, public_id, from_address),
-                list(own.files) or None,
-            )
-        )
+        public_id = uuid7()
+        row = [
+            public_id.hex,
+            person.id,
+            person.version,
+            person.row,
+            person.name,
+            message_id_of(key, public_id, from_address),
+        ]
+        own = owns.get(person.id, NOTHING_OWN)
+        if person.skip or own is not NOTHING_OWN or not person.is_as_stored:
+            row += _rest_of(person, own)
+        rows.append(row)
     return json.dumps(rows)
+
+
+def _rest_of(person: Person, own: Own) -> list[Any]:
+    """Return what a row has that others have not, in the order of `OWN`."""
+    failed = "" if person.skip else own.words
+    status = Status.SKIPPED if person.skip else Status.FAILED if failed else None
+    copied = [None, None]
+    return [
+        status,
+        "content" if failed else str(person.skip or ""),
+        (failed or person.words)[:500],
+        list(own.files) or None,
+        *(copied if person.is_as_stored else [person.address, person.values]),
+    ]
 
 
 def _same_of(campaign: Campaign) -> dict[str, Any]:
@@ -386,11 +399,12 @@ def _same_of(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _insert(batch: _Batch) -> None:
+def _insert(batch: _Batch) -> bool:
     """Insert the rows of a batch in one statement, which takes them apart itself.
 
     With values bound one by one, binding them took longer than writing the rows; and on
-    PostgreSQL the tallies are changed once for all of them.
+    PostgreSQL the tallies are changed once for all of them. What can be is copied from
+    the recipients; false when one of them has changed since it was read.
     """
     connection = db.session.connection()
     is_sqlite = connection.dialect.name == "sqlite"
@@ -398,23 +412,43 @@ def _insert(batch: _Batch) -> None:
     rows = sa.literal(batch.rows)
     row = split(rows if is_sqlite else sa.cast(rows, sa.JSON)).table_valued("value")
 
-    def cell(place: int, name: str) -> Any:
+    def cell(name: str) -> Any:
+        place = OWN.index(name)
         if is_sqlite:
             return sa.func.json_extract(row.c.value, f"$[{place}]")
         return sa.cast(row.c.value.op("->>")(place), MESSAGE.c[name].type)
 
-    values = [
-        *(
-            sa.literal(value, MESSAGE.c[name].type)
+    usual = {
+        "status": sa.literal_column("'pending'"),
+        "reason_class": sa.literal_column("''"),
+        "reason": sa.literal_column("''"),
+        "address": RECIPIENT.c.address,
+        "row_values": RECIPIENT.c.row_values,
+    }
+    values = {
+        **{
+            name: sa.literal(value, MESSAGE.c[name].type)
             for name, value in batch.same.items()
-        ),
-        *(cell(place, name) for place, name in enumerate(OWN)),
-    ]
-    connection.execute(
-        sa.insert(MESSAGE).from_select(
-            [*batch.same, *OWN], sa.select(*values), include_defaults=False
-        )
+        },
+        **{
+            name: sa.func.coalesce(cell(name), usual[name])
+            if name in usual
+            else cell(name)
+            for name in OWN
+        },
+        "address_key": RECIPIENT.c.address_key,
+    }
+    chosen = (
+        sa.select(*values.values())
+        .select_from(row)
+        .join(RECIPIENT, RECIPIENT.c.id == cell("recipient_id"))
+        .where(RECIPIENT.c.version == cell("recipient_version"))
     )
+    if not is_sqlite:  # which joins in the order of the first
+        chosen = chosen.order_by(cell("row_number"))
+    insert = sa.insert(MESSAGE).from_select([*values], chosen, include_defaults=False)
+    counted = insert.execution_options(preserve_rowcount=True)
+    return connection.execute(counted).rowcount == batch.count
 
 
 def _complete(campaign_id: int, rows: int) -> None:
