@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.campaigns.conftest import Desk, MakeDesk
-from webapp.campaigns import launching, moves, steering
+from webapp.campaigns import launching, moves, steering, tallies
 from webapp.campaigns.models import CampaignEvent, Event, MessageAddress
 from webapp.campaigns.states import CAMPAIGN_MOVES, State, Status
 from webapp.campaigns.steering import Decision
@@ -46,6 +46,31 @@ def test_cancel_takes_what_waits_and_leaves_what_is_on_its_way(desk: Desk) -> No
         "cancelled",
         "cancelled",
     ]
+
+
+def test_a_large_campaign_is_cancelled_at_once_and_its_rows_in_pieces(
+    make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "ROWS_AT_ONCE", 2)
+    desk = make_desk(
+        [{"email": f"p{n}@example.org", "first_name": "P"} for n in range(7)]
+    )
+    campaign = desk.launched()
+    desk.set(0, Status.SENDING)
+    assert steering.cancel(campaign.id) == 6
+    assert desk.fresh().state == State.CANCELLED
+    counts = tallies.counts(campaign.id)
+    db.session.rollback()
+    assert (counts[Status.CANCELLED], counts[Status.PENDING]) == (2, 4)
+    assert [steering.cancel_rows(campaign.id) for _turn in range(3)] == [2, 2, 0]
+    assert desk.messages()[0].status == Status.SENDING
+    assert tallies.differences() == []
+
+
+def test_only_rows_of_a_cancelled_campaign_are_cancelled(desk: Desk) -> None:
+    campaign = desk.launched()
+    assert steering.cancel_rows(campaign.id) == 0
+    assert {row.status for row in desk.messages()} == {Status.PENDING}
 
 
 def test_cancel_never_touches_what_was_sent(desk: Desk) -> None:

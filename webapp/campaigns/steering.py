@@ -11,10 +11,20 @@ from webapp.campaigns.deciding import Decision, resolve_unknown, retry_failed
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, db_now, reading
 from webapp.operators import audit
 
-__all__ = ["Decision", "cancel", "pause", "resolve_unknown", "resume", "retry_failed"]
+__all__ = [
+    "Decision",
+    "cancel",
+    "cancel_rows",
+    "pause",
+    "resolve_unknown",
+    "resume",
+    "retry_failed",
+]
+
+ROWS_AT_ONCE = 3000  # so long does a cancelled campaign hold up other writers
 
 
 def pause(campaign_id: int) -> None:
@@ -62,6 +72,10 @@ def resume(campaign_id: int) -> None:
 def cancel(campaign_id: int) -> int:
     """Cancel what has not left; what is being handed over right now ends by itself.
 
+    The state alone keeps messages from being marked, so it comes first and at once. Of
+    the rows the first ones follow here, and the others by and by (`cancel_rows`): with
+    all of a million in one transaction, nobody else could write for many seconds.
+
     Returns
     -------
     int
@@ -76,13 +90,37 @@ def cancel(campaign_id: int) -> int:
         campaign_id, State.CANCELLED, kind="cancelled", finished_at=now()
     ):
         moves.refuse(campaign_id)
+    waiting = _waiting(campaign_id)
+    audit.record("campaign.cancelled", "campaign", campaign_id, messages=waiting)
+    db.session.commit()
+    gone = cancel_rows(campaign_id)
+    with reading():
+        left = _waiting(campaign_id) if gone == ROWS_AT_ONCE else 0
+        db.session.rollback()
+    return gone + left
+
+
+def cancel_rows(campaign_id: int) -> int:
+    """Cancel some thousand waiting rows of a cancelled campaign; owns its commit.
+
+    Returns
+    -------
+    int
+        How many they were; 0 when none is left.
+    """
+    mine = (Message.campaign_id == campaign_id, Message.status.in_(WAITING))
+    some = sa.select(Message.id).where(*mine).limit(ROWS_AT_ONCE)
+    is_cancelled = (
+        sa.select(Campaign.id)
+        .where(Campaign.id == campaign_id, Campaign.state == State.CANCELLED)
+        .exists()
+    )
     gone: int = db.session.execute(
         sa.update(Message)
-        .where(Message.campaign_id == campaign_id, Message.status.in_(WAITING))
-        .values(status=Status.CANCELLED, updated_at=now())
+        .where(Message.id.in_(some), *mine, is_cancelled)
+        .values(status=Status.CANCELLED, updated_at=db_now())
         .execution_options(synchronize_session=False)
     ).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
-    audit.record("campaign.cancelled", "campaign", campaign_id, messages=gone)
     db.session.commit()
     return gone
 
