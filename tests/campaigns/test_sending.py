@@ -1,6 +1,6 @@
 """The send page: now or at a time, what it comes to, and the page of a schedule."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_what_a_throttle_comes_to_is_worked_out(
     desk.checked()
     query = {"when": "at", "scheduled_at": TOMORROW, "time_zone": "UTC"}
     text = page_of(client, desk, throttle="1", fragment="estimate", **query)
-    ends = now() + timedelta(days=1, minutes=30)
+    ends = datetime.fromisoformat(TOMORROW) + timedelta(minutes=30)
     assert "At most 1 a minute" in text
     assert f"{ends:%H:%M} (UTC), after 30 min 0 s of sending" in text
     assert "<html" not in text
