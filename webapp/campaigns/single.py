@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,14 +30,14 @@ from webapp.campaigns.letters import (
     token_key,
 )
 from webapp.campaigns.models import Message, MessageAddress
-from webapp.campaigns.states import FINAL, Status
+from webapp.campaigns.states import FINAL, WAITING, Status
 from webapp.composing.addresses import AddressError, address_key, parse_mailbox
 from webapp.composing.letter import Address, ComposeError, Letter
 from webapp.composing.mime import compose
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
-from webapp.core.errors import Invalid
+from webapp.core.errors import Invalid, Refused
 from webapp.core.ids import uuid7
 from webapp.core.words import _
 from webapp.message_templates.rendering import shared_pool
@@ -44,6 +45,7 @@ from webapp.operators import audit
 from webapp.senders.models import Sender, TransportKind
 from webapp.suppressions.conditions import suppressed
 
+NO_HOLD = timedelta()
 LONGEST_WAIT = 10
 LOOK_EVERY = 0.1
 LARGEST_TOGETHER = 25 * 1024 * 1024
@@ -77,6 +79,20 @@ def send(values: Mapping[str, Any]) -> Message:
     Invalid
         If it has no sender, or cannot be composed; naming the field.
     """
+    message = queued(values)
+    db.session.commit()
+    queue.wake("delivery.message", message.id, lane=queue.Lane.TRANSACTIONAL)
+    return message
+
+
+def queued(values: Mapping[str, Any], hold: timedelta = NO_HOLD) -> Message:
+    """Queue one message in the caller's transaction; raises as `send` does.
+
+    Parameters
+    ----------
+    hold
+        How long it waits before it leaves; until then it can be taken back.
+    """
     sender, public_id = _sender(values["sender_id"]), uuid7()
     bodies, message_id = _given(values, sender, public_id)
     boxes = _boxes(bodies)
@@ -91,7 +107,7 @@ def send(values: Mapping[str, Any]) -> Message:
         bodies=bodies,
         row_values={},
         created_at=now(),
-        due_at=db.session.scalar(sa.select(db_now())),
+        due_at=_database_time() + hold,
         message_id_header=message_id,
         is_dry_run=sender.kind == TransportKind.DRY_RUN,
     )
@@ -105,9 +121,36 @@ def send(values: Mapping[str, Any]) -> Message:
     db.session.flush()
     _note_left_out(message, left_out)
     audit.record("message.queued", "message", message.id)
-    db.session.commit()
-    queue.wake("delivery.message", message.id, lane=queue.Lane.TRANSACTIONAL)
     return message
+
+
+def take_back(message_id: int) -> None:
+    """Cancel a message that waits; in the caller's transaction.
+
+    Raises
+    ------
+    Refused
+        If it has left already, or is leaving just now.
+    """
+    gone: int = db.session.execute(
+        sa.update(Message)
+        .where(
+            Message.id == message_id,
+            Message.campaign_id.is_(None),
+            Message.status.in_(WAITING),
+        )
+        .values(status=Status.CANCELLED, updated_at=now())
+        .execution_options(synchronize_session=False)
+    ).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    if not gone:
+        db.session.rollback()
+        raise Refused(_("It is too late: the message has left, or is leaving."))
+    audit.record("message.cancelled", "message", message_id)
+
+
+def _database_time() -> datetime:
+    at: datetime = db.session.execute(sa.select(db_now())).scalar_one()
+    return at
 
 
 def wait_for(message_id: int, seconds: float) -> Message:

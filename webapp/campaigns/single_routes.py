@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.campaigns import messages, service, single, uploads
+from webapp.campaigns import given_files, messages, service, single
 from webapp.campaigns.forms import WriteForm
 from webapp.campaigns.live_routes import VIEWS, framed
 from webapp.campaigns.models import Message, Upload
@@ -17,7 +17,7 @@ from webapp.core import forms
 from webapp.core.errors import Invalid, NotFound
 from webapp.core.http import page_of, takes_up_to
 from webapp.core.words import _
-from webapp.operators.access import Scope, actor, requires
+from webapp.operators.access import Scope, requires
 
 bp = Blueprint("single", __name__)
 
@@ -49,9 +49,9 @@ def write() -> ResponseReturnValue:
 def send() -> ResponseReturnValue:
     """Queue the message, or show the form again with what is wrong; files are kept."""
     form = forms.from_page(WriteForm)
-    attached = [_upload(one["upload_id"]) for one in form.attachments.data]
+    attached = given_files.chosen(form.attachments.data)
     try:
-        attached += _given_files()
+        attached += given_files.stored()
         form.check()
         chosen = [{"upload_id": str(one.public_id)} for one in attached]
         values = {**form.values(), "attachments": chosen}
@@ -95,27 +95,6 @@ def frame(message_id: int) -> ResponseReturnValue:
     if message.campaign_id is not None:
         raise NotFound(_("There is no such message."))
     return framed(messages.html_of(messages.letter(message)))
-
-
-def _given_files() -> list[Upload]:
-    """Store the files that came with the form.
-
-    Raises
-    ------
-    Invalid
-        If one cannot be attached.
-    """
-    given = [one for one in request.files.getlist("files") if one.filename]
-    read = [(str(one.filename), one.read()) for one in given]
-    for name, content in read:
-        if words := uploads.refusal(name, content):
-            raise Invalid(forms.ATTENTION, {"files": [words]})
-    who = actor().operator
-    return [uploads.store(name, content, who) for name, content in read]
-
-
-def _upload(public_id: str | None) -> Upload:
-    return uploads.get(uploads.id_of(public_id or ""))
 
 
 def _form(form: WriteForm, attached: list[Upload], error: Invalid | None = None) -> str:
