@@ -44,7 +44,7 @@ from webapp.core.queue import Lane, NamedJob, NamedQueue
 from webapp.delivery import jobs as delivery_jobs
 from webapp.delivery import liveness, reconcile
 from webapp.delivery.engine import Engine
-from webapp.triage import receiving
+from webapp.triage import receiving, reply_filing
 
 log = logging.getLogger("worker")
 
@@ -241,9 +241,11 @@ class Process:
             reconcile.tick()
 
     def _read_mail(self) -> None:
-        """Read mailboxes whose time has come, one after the other."""
+        """File replies that left, and read mailboxes whose time has come."""
         try:
-            while not self.stopping.is_set() and receiving.read_next():
+            while not self.stopping.is_set() and (
+                reply_filing.file_next() or receiving.read_next()
+            ):
                 db.session.rollback()
         except DBAPIError:
             raise

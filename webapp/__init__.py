@@ -46,7 +46,14 @@ from webapp.senders import key_routes as sender_keys_routes
 from webapp.senders import routes as senders_routes
 from webapp.suppressions import api as suppressions_api
 from webapp.suppressions import routes as suppressions_routes
-from webapp.triage import acting_routes, answer_api, answer_routes, work_routes
+from webapp.triage import (
+    acting_routes,
+    answer_api,
+    answer_routes,
+    reply_api,
+    reply_routes,
+    work_routes,
+)
 from webapp.triage import api as triage_api
 from webapp.triage import routes as triage_routes
 
@@ -77,6 +84,7 @@ PAGES: tuple[Blueprint, ...] = (
     answer_routes.bp,
     acting_routes.bp,
     work_routes.bp,
+    reply_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
@@ -97,6 +105,7 @@ APIS: tuple[Blueprint, ...] = (
     filing_api.bp,
     triage_api.bp,
     answer_api.bp,
+    reply_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

@@ -20,6 +20,7 @@ class Line:
     words: str = ""
     reply: str = ""
     mail_id: int | None = None
+    message_id: int | None = None
 
 
 _OUTCOMES: dict[str, tuple[str, str]] = {
@@ -43,6 +44,9 @@ _EVENTS: dict[str, tuple[str, str]] = {
     "said_sent": ("sent", "check"),
     "copy_bounced": ("failed", "bounce"),
     "notice": ("deferred", "clock"),
+    "answered": ("accent", "reply"),
+    "answers": ("accent", "mail"),
+    "filed": ("sent", "check"),
 }
 _BOUNCED: dict[str, str] = {
     "hard": _l("Bounce received: the address does not exist"),
@@ -117,6 +121,9 @@ def _event_line(event: Event) -> Line:
         "said_sent": _("Decided: it went"),
         "copy_bounced": _("Bounce received for a copy"),
         "notice": _("Notice from a server: not delivered yet, or passed on"),
+        "answered": _("We replied"),
+        "answers": _("Answers a mail"),
+        "filed": _("A copy lies in the Sent folder"),
         "send_again": _("Decided: send again"),
         "retried": _("Retried"),
     }
@@ -127,7 +134,7 @@ def _event_line(event: Event) -> Line:
     )
     title = titles.get(event.kind, event.kind.replace("_", " ").capitalize())
     title = str(_BOUNCED.get(str(event.detail.get("hardness")), title))
-    mail_id = event.detail.get("mail")
+    mail_id, message_id = event.detail.get("mail"), event.detail.get("ours")
     return Line(
         event.at,
         status,
@@ -135,4 +142,5 @@ def _event_line(event: Event) -> Line:
         title,
         words,
         mail_id=mail_id if isinstance(mail_id, int) else None,
+        message_id=message_id if isinstance(message_id, int) else None,
     )

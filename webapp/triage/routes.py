@@ -4,6 +4,7 @@ Reading is GET and changes no flag. Trouble with a mail server is a notice in th
 that it concerns, and the rest of the page still works.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -36,11 +37,14 @@ from webapp.triage import (
     labels,
     marks,
     presence,
+    replying,
     views,
     work,
     work_views,
 )
 from webapp.triage.reading import Reading, reading_of
+from webapp.triage.reply_models import Reply
+from webapp.triage.replying import Draft
 from webapp.triage.service import Found, Trouble
 from webapp.triage.ties import Tie, ties_of
 from webapp.triage.work_views import Asked
@@ -73,6 +77,8 @@ class Panes:
     sort: str = Sort.ARRIVAL.value
     conversation: list[Member] = field(default_factory=list)
     tie: Tie | None = None
+    draft: Draft | None = None
+    replies: Sequence[Reply] = ()
 
 
 @bp.get("/triage")
@@ -81,11 +87,11 @@ def index() -> ResponseReturnValue:
     """Show a view over all inboxes."""
     name, text = request.args.get("view", "unread"), request.args.get("q", "")
     try:
-        return _page(_view_panes(name))
+        return page(_view_panes(name))
     except Invalid as error:
         panes = Panes(title=views.title(name), query=text, view=name)
         panes.query_words = error.words
-        return _page(panes)
+        return page(panes)
 
 
 @bp.get("/triage/pulse.json")
@@ -110,10 +116,10 @@ def mailbox(mailbox_id: int) -> ResponseReturnValue:
         found = folders.fresh(account)
     except ImapError as error:
         panes.trouble = error
-        return _page(panes)
+        return page(panes)
     first = next((folder for folder in found if folder.selectable), None)
     if first is None:
-        return _page(panes)
+        return page(panes)
     target = url_for("triage.folder", mailbox_id=mailbox_id, folder_id=first.id)
     return redirect(target, 303)
 
@@ -122,35 +128,14 @@ def mailbox(mailbox_id: int) -> ResponseReturnValue:
 @requires(Scope.READ)
 def folder(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     """Show the list of a folder."""
-    return _page(_list_panes(mailbox_id, folder_id))
+    return page(_list_panes(mailbox_id, folder_id))
 
 
 @bp.get(MAIL)
 @requires(Scope.READ)
 def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Show a mail beside its list. Opening it does not mark it as read."""
-    view_name = request.args.get("view", "")
-    panes = _list_panes(mailbox_id, folder_id, view_name)
-    if panes.trouble:
-        return _page(panes)
-    uidvalidity = request.args.get("v", type=int)
-    try:
-        opened = mails.open_one(folders.get(folder_id), uid, uidvalidity)
-    except ImapError as error:
-        panes.reading_trouble = error
-        return _page(panes)
-    panes.reading = reading_of(opened, request.args.get("show", ""))
-    panes.conversation = index_search.of_thread(mailbox_id, opened.row.message_id)
-    panes.tie = ties_of([opened.mail.headers])[0]
-    panes.current = next(
-        (
-            one
-            for one in panes.found
-            if (one.folder_id, one.row.uid) == (folder_id, uid)
-        ),
-        Found(mailbox_id, "", folder_id, opened.uidvalidity, opened.row),
-    )
-    return _page(panes)
+    return page(mail_panes(mailbox_id, folder_id, uid))
 
 
 @bp.get(MAIL + "/frame")
@@ -197,6 +182,38 @@ def attachment(
 # --- the panes ----------------------------------------------------------------------
 
 
+def mail_panes(
+    mailbox_id: int, folder_id: int, uid: int, uidvalidity: int | None = None
+) -> Panes:
+    """Return the panes with an open mail, or with the trouble that it made."""
+    panes = _list_panes(mailbox_id, folder_id, request.args.get("view", ""))
+    if panes.trouble:
+        return panes
+    uidvalidity = uidvalidity or request.args.get("v", type=int)
+    try:
+        opened = mails.open_one(
+            folders.of_mailbox(mailbox_id, folder_id), uid, uidvalidity
+        )
+    except ImapError as error:
+        panes.reading_trouble = error
+        return panes
+    one = folders.get(folder_id)
+    panes.draft = replying.draft_of(one, opened)
+    panes.replies = replying.of_mail(mailbox_id, opened, folder_id)
+    panes.reading = reading_of(opened, request.args.get("show", ""))
+    panes.conversation = index_search.of_thread(mailbox_id, opened.row.message_id)
+    panes.tie = ties_of([opened.mail.headers])[0]
+    panes.current = next(
+        (
+            one
+            for one in panes.found
+            if (one.folder_id, one.row.uid) == (folder_id, uid)
+        ),
+        Found(mailbox_id, "", folder_id, opened.uidvalidity, opened.row),
+    )
+    return panes
+
+
 def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     if view_name:
         return _view_panes(view_name)
@@ -205,16 +222,17 @@ def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
     try:
         folders.fresh(account, force=request.args.get("fresh") == "1")
-        page, further = _listed(folders.get(folder_id), panes)
+        listed, further = _listed(folders.get(folder_id), panes)
     except (Invalid, Refused) as error:
         panes.query_words = error.words
     except ImapError as error:
         panes.trouble = error
     else:
-        panes.complete = page.complete
-        panes.older = encode_cursor(page.uidvalidity, further) if further else ""
+        panes.complete = listed.complete
+        panes.older = encode_cursor(listed.uidvalidity, further) if further else ""
         panes.found = [
-            Found(mailbox_id, "", folder_id, page.uidvalidity, row) for row in page.rows
+            Found(mailbox_id, "", folder_id, listed.uidvalidity, row)
+            for row in listed.rows
         ]
     return panes
 
@@ -230,8 +248,8 @@ def _listed(folder: Folder, panes: Panes) -> tuple[browsing.Page, int | None]:
     if day is not None and place is None:
         place = mails.before(folder, day + timedelta(days=1))
         folder = folders.get(folder.id)
-    page = mails.listed(folder, panes.query, below=place, uidvalidity=uidvalidity)
-    return page, page.older
+    found = mails.listed(folder, panes.query, below=place, uidvalidity=uidvalidity)
+    return found, found.older
 
 
 def _day(text: str) -> date | None:
@@ -257,7 +275,8 @@ def _view_panes(name: str) -> Panes:
     )
 
 
-def _page(panes: Panes) -> str:
+def page(panes: Panes, **more: Any) -> str:
+    """Return the page of the three panes, with what else stands in them."""
     accounts = mailboxes.all_mailboxes()
     sides = [(account, folders.known(account.id)) for account in accounts]
     unread = sum(
@@ -292,6 +311,7 @@ def _page(panes: Panes) -> str:
         here=request.full_path.rstrip("?"),
         counts={"unread": unread},
         pulse=marks.pulse(operator_id),
+        **more,
     )
 
 
