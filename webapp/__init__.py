@@ -50,6 +50,7 @@ from webapp.triage import (
     acting_routes,
     answer_api,
     answer_routes,
+    history_routes,
     reply_api,
     reply_routes,
     work_routes,
@@ -85,6 +86,7 @@ PAGES: tuple[Blueprint, ...] = (
     acting_routes.bp,
     work_routes.bp,
     reply_routes.bp,
+    history_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,

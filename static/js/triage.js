@@ -82,6 +82,7 @@ const keys = {
   s: flag,
   i: () => act("read"),
   u: () => act("unread"),
+  r: () => document.querySelector("[aria-keyshortcuts=r]")?.click(),
   e: () => act("archive"),
   "#": () => act("delete"),
   d: () => act(form?.querySelector("button[value=done]") ? "done" : "reopen"),

@@ -326,6 +326,24 @@ def test_the_reply_is_on_the_timeline_of_the_message_it_answers(
     assert f'href="/messages/{message_id}"' in page
 
 
+def test_the_history_of_an_address_has_messages_and_answers(
+    client: PageClient, ask: Any, send: Any, receive: Receive
+) -> None:
+    first, second = send("ada@example.com").id, send("ada@example.com").id
+    other = send("bo@example.com").id
+    named = db.session.get_one(Message, second).message_id_header
+    answer = mail(ADA, "Re: November", "Thank you.", 8)
+    answer["In-Reply-To"] = named
+    receive(answer.as_bytes())
+    page = page_of(client, "/triage/history?address=Ada@Example.com")
+    assert page.index(f"/messages/{second}") < page.index(f"/messages/{first}")
+    assert f"/messages/{other}" not in page
+    assert "Re: November" in page
+    path = ask(mail(ADA, "Re: again", "x", 9), In_Reply_To=named)
+    assert "/triage/history?address=ada@example.com" in page_of(client, path)
+    assert client.get("/triage/history?address=nobody").status_code == 404
+
+
 def test_trouble_with_the_mailbox_leaves_the_message_sent(
     client: PageClient, ask: Any, desk: Desk, sender: Sender
 ) -> None:

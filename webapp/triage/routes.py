@@ -12,6 +12,8 @@ from typing import Any
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.campaigns import messages
+from webapp.campaigns.messages import Shown
 from webapp.core import downloads
 from webapp.core.errors import DomainError, Invalid, Refused
 from webapp.core.http import decode_cursor, encode_cursor
@@ -77,6 +79,7 @@ class Panes:
     sort: str = Sort.ARRIVAL.value
     conversation: list[Member] = field(default_factory=list)
     tie: Tie | None = None
+    sent: Shown | None = None
     draft: Draft | None = None
     replies: Sequence[Reply] = ()
 
@@ -203,6 +206,8 @@ def mail_panes(
     panes.reading = reading_of(opened, request.args.get("show", ""))
     panes.conversation = index_search.of_thread(mailbox_id, opened.row.message_id)
     panes.tie = ties_of([opened.mail.headers])[0]
+    if panes.tie:
+        panes.sent = messages.shown(messages.get(panes.tie.message_id))
     panes.current = next(
         (
             one

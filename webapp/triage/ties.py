@@ -29,6 +29,7 @@ class Tie:
     campaign_id: int | None
     campaign_name: str
     row_number: int
+    address: str = ""
 
 
 def ties_of(mails: Sequence[Headers]) -> list[Tie | None]:
@@ -69,6 +70,11 @@ def _first(
         if public_id in known:
             message, name = known[public_id]
             return Tie(
-                is_copy, message.id, message.campaign_id, name, message.row_number
+                is_copy,
+                message.id,
+                message.campaign_id,
+                name,
+                message.row_number,
+                message.address,
             )
     return None
