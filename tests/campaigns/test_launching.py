@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, desk_of, recipient_of
 from tests.support.queries import asking, scans
@@ -254,6 +255,17 @@ def test_what_the_database_takes_apart_is_what_was_put_in(
     assert row.due_at == row.created_at == row.updated_at
     assert (twin.status, twin.reason_class) == (Status.SKIPPED, "duplicate")
     assert tallies.differences() == []
+
+
+def test_postgresql_knows_how_many_rows_a_large_launch_wrote(
+    on_postgres: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del on_postgres
+    monkeypatch.setattr(launching, "MANY", 3)
+    desk_of(PEOPLE, subject="Hello").launched()
+    known = sa.text("SELECT reltuples FROM pg_class WHERE relname = 'message'")
+    assert db.session.scalar(known) == 3
+    db.session.rollback()
 
 
 def test_check_and_launch_read_no_table_from_end_to_end(desk: Desk) -> None:

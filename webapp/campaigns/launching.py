@@ -23,7 +23,7 @@ from webapp.campaigns.own_files import NOTHING_OWN, Own
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
 from webapp.core.clock import now
-from webapp.core.db import db, db_now, reading
+from webapp.core.db import db, db_now, gather_statistics, reading
 from webapp.core.errors import Refused
 from webapp.core.ids import uuid7
 from webapp.core.presentation import figure
@@ -35,6 +35,7 @@ from webapp.senders.models import TransportKind
 MESSAGE = cast(sa.Table, Message.__table__)
 RECIPIENT = cast(sa.Table, Recipient.__table__)
 BATCH = 3000  # rows; the tenth of a second for which a launch holds up other writers
+MANY = 10_000  # rows; the planner should know of so many before they are sent
 DEFAULT_HOLD = 15
 LONGEST_HOLD = 120
 STALLED = timedelta(seconds=20)
@@ -453,6 +454,8 @@ def _insert(batch: _Batch) -> bool:
 
 def _complete(campaign_id: int, rows: int) -> None:
     """Let a campaign send whose rows are all there; a scheduled one waits on."""
+    if rows >= MANY:
+        gather_statistics(MESSAGE.name)
     db.session.execute(
         sa.update(Campaign)
         .where(Campaign.id == campaign_id, Campaign.state == State.SCHEDULED)

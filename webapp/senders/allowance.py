@@ -6,7 +6,7 @@ clock, in UTC. Delivery raises the rows inside the mark; here they are only read
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -136,19 +136,28 @@ class Today:
     until: datetime
 
 
-def today(sender: Sender) -> Today:
-    """Return what a sender may send on this day (UTC), and what was marked of it."""
+def todays(senders: Collection[Sender]) -> dict[int, Today]:
+    """Return what each sender may send on this day (UTC), and what was marked of it."""
     at = now()
-    most, is_ramp = day_limit(sender, at.date())
-    of_day = window("day", most, 86400, at)
-    used = db.session.scalar(
-        sa.select(USE.c.used).where(
-            USE.c.sender_id == sender.id,
+    limits = {one.id: day_limit(one, at.date()) for one in senders}
+    of_day = window("day", 0, 86400, at)
+    rows = db.session.execute(
+        sa.select(USE.c.sender_id, USE.c.used).where(
+            USE.c.sender_id.in_(limits),
             USE.c.window == of_day.name,
             USE.c.domain == "",
         )
     )
-    return Today(used or 0, most, is_ramp, of_day.until)
+    used = {row.sender_id: row.used for row in rows}
+    return {
+        id_: Today(used.get(id_, 0), most, is_ramp, of_day.until)
+        for id_, (most, is_ramp) in limits.items()
+    }
+
+
+def today(sender: Sender) -> Today:
+    """Return what one sender may send on this day, and what was marked of it."""
+    return todays([sender])[sender.id]
 
 
 def cap_today(sender: Sender) -> tuple[int, bool]:

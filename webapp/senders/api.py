@@ -1,5 +1,6 @@
 """Senders, as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from webapp.core.http import page_of
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
 from webapp.operators.access import Scope, actor, requires
 from webapp.operators.idempotency import idempotent
-from webapp.senders import allowance, service
+from webapp.senders import allowance, limiting, service
 from webapp.senders.forms import SenderForm, TrialForm
 from webapp.senders.models import Sender
 
@@ -70,8 +71,11 @@ TRIAL = schema_object(ok="boolean", steps={"type": "array", "items": STEP})
 def index() -> ResponseReturnValue:
     """List the senders, newest first."""
     query = sa.select(Sender).where(Sender.archived_at.is_(None))
-    page = page_of(query, Sender.id, show=shown)
-    return jsonify(items=page.items, next=page.next)
+    page = page_of(query, Sender.id)
+    todays = allowance.todays(page.items)
+    stand_ins = limiting.fallbacks_of(todays)
+    items = [_shown(one, todays[one.id], stand_ins[one.id]) for one in page.items]
+    return jsonify(items=items, next=page.next)
 
 
 @bp.post("/senders")
@@ -144,12 +148,17 @@ def test(sender_id: int) -> ResponseReturnValue:
 
 def shown(sender: Sender) -> dict[str, Any]:
     """Return a sender as JSON: what the form holds and how it fared."""
-    values = service.form_values(sender)
+    return _shown(sender, allowance.today(sender), limiting.fallback_ids(sender.id))
+
+
+def _shown(
+    sender: Sender, today: allowance.Today, stand_ins: Sequence[int]
+) -> dict[str, Any]:
+    values = service.form_values(sender, stand_ins)
     instants = ("password_saved_at", "last_ok_at", "last_error_at")
     for name in (*instants, "created_at", "updated_at"):
         instant = getattr(sender, name)
         values[name] = instant.isoformat(timespec="seconds") if instant else None
-    today = allowance.today(sender)
     return {
         "id": sender.id,
         **values,

@@ -1,6 +1,6 @@
 """Limits, warm-up, pauses and stand-ins of a sender: checked together and kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,20 +24,29 @@ PLAIN_FIELDS = (
 )
 
 
-def form_values(sender: Sender) -> dict[str, Any]:
+def form_values(sender: Sender, stand_ins: Sequence[int]) -> dict[str, Any]:
     """Return what this part of the form of a sender holds."""
     day = sender.warmup_from
     return {
         **{name: getattr(sender, name) for name in PLAIN_FIELDS},
         "warmup_from": day.isoformat() if day else "",
-        "fallback_ids": fallback_ids(sender.id),
+        "fallback_ids": list(stand_ins),
     }
 
 
 def fallback_ids(sender_id: int) -> list[int]:
     """Return which senders stand in for one, in order."""
-    query = sa.select(Fallback.fallback_id).where(Fallback.sender_id == sender_id)
-    return list(db.session.scalars(query.order_by(Fallback.place)))
+    return fallbacks_of([sender_id])[sender_id]
+
+
+def fallbacks_of(sender_ids: Iterable[int]) -> dict[int, list[int]]:
+    """Return which senders stand in for each of these, in order."""
+    found: dict[int, list[int]] = {one: [] for one in sender_ids}
+    query = sa.select(Fallback.sender_id, Fallback.fallback_id)
+    mine = query.where(Fallback.sender_id.in_(found)).order_by(Fallback.place)
+    for row in db.session.execute(mine):
+        found[row.sender_id].append(row.fallback_id)
+    return found
 
 
 def fill(sender: Sender, values: Mapping[str, Any]) -> None:

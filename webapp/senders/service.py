@@ -5,7 +5,7 @@ back. So a changed host asks for it again: whoever may edit a sender must not be
 have its password sent to a server of their own (SECURITY.md 22).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,13 +59,23 @@ def get(sender_id: int) -> Sender:
     return sender
 
 
-def form_values(sender: Sender) -> dict[str, Any]:
-    """Return what the form of a sender holds; the password is not among it."""
+def form_values(
+    sender: Sender, stand_ins: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Return what the form of a sender holds; the password is not among it.
+
+    Parameters
+    ----------
+    stand_ins
+        Who stands in for it, where that is known already.
+    """
+    if stand_ins is None:
+        stand_ins = limiting.fallback_ids(sender.id)
     values = {name: getattr(sender, name) for name in _FORM_FIELDS}
     has_login = Authentication.PASSWORD if sender.login else Authentication.NONE
     if sender.kind is not TransportKind.SMTP:
         has_login = Authentication.PASSWORD
-    values |= limiting.form_values(sender)
+    values |= limiting.form_values(sender, stand_ins)
     values |= {
         "kind": sender.kind.value,
         "security": sender.security.value,
