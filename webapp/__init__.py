@@ -53,6 +53,8 @@ from webapp.triage import (
     history_routes,
     reply_api,
     reply_routes,
+    rule_routes,
+    work_api,
     work_routes,
 )
 from webapp.triage import api as triage_api
@@ -87,6 +89,7 @@ PAGES: tuple[Blueprint, ...] = (
     work_routes.bp,
     reply_routes.bp,
     history_routes.bp,
+    rule_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
@@ -108,6 +111,7 @@ APIS: tuple[Blueprint, ...] = (
     triage_api.bp,
     answer_api.bp,
     reply_api.bp,
+    work_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

@@ -17,6 +17,7 @@ from webapp.core.db import db
 from webapp.mailboxes import watching
 from webapp.mailboxes.models import Mailbox
 from webapp.operators.models import Operator
+from webapp.triage import labels
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,10 @@ def test_one_pane_on_a_phone(browser: Browser, origin: str) -> None:
         assert not page.locator(".mails").is_visible()
         page.get_by_role("link", name="List").click()
         assert page.locator(".mails").is_visible()
-        page.locator("#list .folder-menu summary").click()
-        page.locator("#list .folder-menu").get_by_role("link", name="Entwürfe").click()
+        page.locator("#list .folder-menu summary").first.click()
+        page.locator("#list .folder-menu").first.get_by_role(
+            "link", name="Entwürfe"
+        ).click()
         page.get_by_text("This folder is empty").wait_for()
         is_well(seen)
 
@@ -153,3 +156,38 @@ def test_new_mail_appears_by_itself_and_the_choice_stays(
         is_well(seen)
     stopping.set()
     watcher.join()
+
+
+def test_keys_assign_label_finish_and_undo(
+    browser: Browser, origin: str, app: Flask
+) -> None:
+    with app.app_context():
+        labels.create("Card", "sent")
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.keyboard.press("j")
+        page.keyboard.press("a")
+        page.locator(".toast").get_by_text("1 assigned to you.").wait_for()
+        page.locator(".mails .badge", has_text="Ines").wait_for()
+        page.wait_for_load_state()
+        page.keyboard.press("j")
+        page.keyboard.press("l")
+        chosen = page.locator(".bulk select[data-label]")
+        assert chosen.evaluate("one => one === document.activeElement")
+        is_well(seen)
+        chosen.select_option("Card")
+        page.locator(".bulk").get_by_role("button", name="Put on").click()
+        page.locator(".mails .badge", has_text="Card").wait_for()
+        page.wait_for_load_state()
+        page.keyboard.press("j")
+        page.keyboard.press("d")
+        page.locator(".toast").get_by_text("1 done.").wait_for()
+        page.wait_for_load_state()
+        page.keyboard.press("z")
+        page.locator(".toast").get_by_text("1 as before.").wait_for()
+        page.wait_for_load_state()
+        page.keyboard.press("g")
+        page.keyboard.press("d")  # the way to the dashboard, not “done”
+        page.wait_for_url(f"{origin}/")
+        is_well(seen)

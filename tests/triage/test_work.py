@@ -19,7 +19,8 @@ from webapp.mailboxes.kinds import MailState
 from webapp.mailboxes.models import Mail, Mailbox
 from webapp.operators import service as operators
 from webapp.operators.models import AuditEntry, Operator, Role
-from webapp.triage import labels, receiving, work, work_views
+from webapp.triage import labels, presence, receiving, work, work_views
+from webapp.triage.models import Answer, MailPresence
 
 Send = Callable[[str], Message]
 
@@ -304,3 +305,140 @@ def test_a_state_is_set_once(replies: list[str]) -> None:
     db.session.rollback()
     assert work.set_state(ids, MailState.DONE).count == 3
     assert work.set_state(ids, MailState.DONE).count == 0
+
+
+def test_a_rule_labels_assigns_and_finishes_what_comes_next(
+    client: PageClient, send: Send, receive: Receive
+) -> None:
+    label_id = labels.create("Card").id
+    me = db.session.query(Operator).one().id
+    db.session.rollback()
+    data = {
+        "kind": "reply",
+        "subject": "CARD",
+        "label_id": str(label_id),
+        "assignee_id": str(me),
+        "done": "y",
+    }
+    assert client.submit("/triage/rules", data).status_code == 303
+    message = send("ada@example.org")
+    address, answers = message.address, message.message_id_header
+    db.session.rollback()
+    receive(
+        person(address, "Re: my card", "Hello", answers),
+        person(address, "Re: opening hours", "Hello", answers),
+    )
+    done = listed(client, "done")
+    assert subjects(done) == ["Re: my card"]
+    assert "<bdi>Card</bdi>" in done
+    assert subjects(listed(client, "unassigned")) == ["Re: opening hours"]
+
+
+def test_what_a_rule_would_match_is_shown_and_nothing_done(
+    client: PageClient, replies: list[str]
+) -> None:
+    del replies
+    data = {"sender": "KOFI@", "done": "y", "do": "try"}
+    page = client.submit("/triage/rules", data).get_data(as_text=True)
+    assert "1 of the last mails would match" in page
+    assert "Re: kofi" in page
+    assert "No rule yet" in page
+    assert len(words(listed(client, "replies"))) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"done": "y"}, {"kind": "reply"}, {"kind": "reply", "label_id": "99"}],
+)
+def test_a_rule_needs_a_condition_and_an_action(
+    client: PageClient, data: dict[str, str]
+) -> None:
+    assert client.submit("/triage/rules", data).status_code == 422
+    assert "No rule yet" in client.get("/triage/rules").get_data(as_text=True)
+
+
+def test_rules_have_an_order_and_can_be_deleted(client: PageClient) -> None:
+    for subject in ("first", "second"):
+        client.submit("/triage/rules", {"subject": subject, "done": "y"})
+    client.submit("/triage/rules/2", {"do": "earlier"})
+    page = client.get("/triage/rules").get_data(as_text=True)
+    assert page.index("<bdi>second") < page.index("<bdi>first")
+    client.submit("/triage/rules/2", {"do": "delete"})
+    assert "<bdi>second" not in client.get("/triage/rules").get_data(as_text=True)
+    assert client.submit("/triage/rules/99", {"do": "delete"}).status_code == 404
+
+
+def test_deleting_a_label_says_what_goes(client: PageClient) -> None:
+    client.submit("/triage/labels", {"name": "Card", "colour": "sent"})
+    again = client.submit("/triage/labels", {"name": "Card"})
+    assert again.status_code == 422
+    asked = client.submit("/triage/labels/1/delete").get_data(as_text=True)
+    assert "cannot be undone" in asked
+    client.submit("/triage/labels/1/delete", {"sure": "1"})
+    assert labels.all_labels() == []
+
+
+def test_who_else_looks_is_seen_for_seconds(
+    client: PageClient, replies: list[str]
+) -> None:
+    del replies
+    page = listed(client, "replies")
+    place = words(page)[0]
+    maria = operators.create("Maria", "maria@example.org", "four words are enough yes")
+    presence.look(maria.id, place)
+    link = re.search(r'href="(/triage/\d+/\d+/\d+\?[^"]*)"', page)
+    assert link
+    opened = link[1].replace("&amp;", "&")
+    assert "Maria is looking at this" in client.get(opened).get_data(as_text=True)
+    before = client.get("/triage/pulse.json").get_json()["pulse"]
+    assert place in before
+    db.session.query(MailPresence).update({"until": now() - timedelta(seconds=1)})
+    db.session.commit()
+    assert "is looking" not in client.get(opened).get_data(as_text=True)
+    assert client.get("/triage/pulse.json").get_json()["pulse"] != before
+
+
+def test_the_beat_says_that_one_looks(client: PageClient, replies: list[str]) -> None:
+    del replies
+    place = words(listed(client, "replies"))[0]
+    client.get(f"/triage/pulse.json?at={place}")
+    assert presence.others(0) == {place: ["Ines Carvalho"]}
+    assert presence.others(db.session.query(Operator).one().id) == {}
+    db.session.rollback()
+
+
+def test_the_api_changes_and_notes(api: ApiClient, replies: list[str]) -> None:
+    del replies
+    one = api.get("/triage/mails?view=replies").get_json()["items"][0]["id"]
+    changed = api.patch(f"/triage/mails/{one}", {"state": "done", "assignee_id": "1"})
+    assert changed.get_json()["state"] == "done"
+    assert changed.get_json()["assignee_id"] == 1
+    assert api.post(f"/triage/mails/{one}/notes", {"text": "Rang"}).status_code == 201
+    notes = api.get(f"/triage/mails/{one}/notes").get_json()["items"]
+    assert [note["text"] for note in notes] == ["Rang"]
+    for wrong in ({"state": "x"}, {"assignee_id": "x"}, {"snoozed_until": "x"}):
+        assert api.patch(f"/triage/mails/{one}", wrong).status_code == 422
+    for path in ("", "/notes"):
+        call = api.patch if not path else api.post
+        body = {"state": "done"} if not path else {"text": "x"}
+        assert call(f"/triage/mails/4000{path}", body).status_code == 404
+
+
+def test_a_suggestion_is_confirmed_by_a_person(
+    client: PageClient, send: Send, receive: Receive
+) -> None:
+    message = send("ada@example.org")
+    address = message.address
+    message.bodies = {"subject": "Your November"}
+    db.session.commit()
+    receive(person(address, "Re: Your November", "Thank you"))
+    link = re.search(r'href="(/triage/\d+/\d+/\d+\?[^"]*)"', listed(client, "all"))
+    assert link
+    opened = link[1].replace("&amp;", "&")
+    page = client.get(opened).get_data(as_text=True)
+    assert "Nothing in the mail proves it." in page
+    client.submit("/triage/ties/1", {"do": "confirm", "back": opened})
+    assert db.session.query(Answer).one().matched_by == "person"
+    db.session.rollback()
+    assert "Nothing in the mail proves it." not in client.get(opened).get_data(True)
+    assert client.submit("/triage/ties/77", {"do": "reject"}).status_code == 404

@@ -82,6 +82,12 @@ def delete(label_id: int) -> str:
     return name
 
 
+def count(label_id: int) -> int:
+    """Return how many mails have a label."""
+    query = sa.select(sa.func.count()).where(MailLabelled.label_id == label_id)
+    return db.session.scalar(query) or 0
+
+
 def having(mail_ids: Sequence[int], label_id: int) -> set[int]:
     """Return which of these mails have a label."""
     query = sa.select(MailLabelled.mail_id).where(
