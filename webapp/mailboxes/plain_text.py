@@ -17,6 +17,9 @@ _LINK = re.compile(
     r"|(?P<mail>(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})",
     re.IGNORECASE,
 )
+#: What a terminal obeys and no reader sees; a turned line would say something else.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_TURNS = re.compile("[\u202d\u202e]")
 _QUOTE = re.compile(r"(?:> ?)+")
 _TRAILING = ".,;:!?'\"»”)]}"
 
@@ -46,8 +49,11 @@ def blocks(text: str) -> list[Block]:
     [(False, 1), (True, 2), (False, 1)]
     >>> blocks("see https://example.com/a.")[0].lines[0][1]
     Piece(text='https://example.com/a', href='https://example.com/a')
+    >>> blocks("a\x1b[0m \u202egnp.exe")[0].lines[0][0].text
+    'a[0m �gnp.exe'
     """
-    rows = text[:TEXT_SHOWN].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text = text[:TEXT_SHOWN].replace("\r\n", "\n").replace("\r", "\n")
+    rows = _TURNS.sub("\ufffd", _CONTROLS.sub("", text)).split("\n")
     grouped = groupby(rows[:LINES_SHOWN], key=lambda row: row.startswith(">"))
     made = (_block(list(lines), quoted=quoted) for quoted, lines in grouped)
     return [block for block in made if block.lines]
