@@ -163,7 +163,7 @@ def test_a_wrong_setting_is_named(start: Start, name: str, value: str) -> None:
 def test_without_practice_no_practice_server_runs(start: Start) -> None:
     desk = start(PRACTICE="off", SEND_WORKERS="0")
     desk.address()
-    assert set(desk.children()) == {"redis-server", "gunicorn"}
+    assert set(desk.children()) == {"redis-server", "gunicorn", "mailbox watch"}
 
 
 def test_with_an_operator_the_plain_address_is_printed(start: Start) -> None:

@@ -213,6 +213,7 @@ def test_a_frozen_worker_hands_over_nothing_of_its_old_epoch(
     marked = exchange(plan, me, [], ready(plan, pool)).marked
     engine = Engine(desk.app, me)
     way = engine._way(plan)
+    way.connections.allowed = way.connections.size
     fall_silent(me)
     liveness.reap()
     liveness.beat(me)
