@@ -22,8 +22,7 @@ from webapp.core.ids import uuid7
 from webapp.delivery import leases, liveness, marking, plans, tickets
 from webapp.delivery.leases import Asked
 from webapp.delivery.marking import exchange
-from webapp.delivery.preparing import prepare
-from webapp.delivery.writing import Prepared, Ready
+from webapp.delivery.preparing import Prepared, Ready, prepare
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import ConnectionLease
 

@@ -29,8 +29,7 @@ from webapp.delivery.liveness import Me
 from webapp.delivery.marking import exchange
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import prepare
-from webapp.delivery.writing import Prepared, Ready
+from webapp.delivery.preparing import Prepared, Ready, prepare
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.outcome import Kind, Outcome
 

@@ -39,8 +39,7 @@ from webapp.delivery.engine import settled_of
 from webapp.delivery.liveness import Me
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import prepare
-from webapp.delivery.writing import Ready
+from webapp.delivery.preparing import Ready, prepare
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.outcome import Kind, Outcome
 from webapp.suppressions.models import Reason, Suppression

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -77,10 +76,6 @@ class Signer:
     algorithm: Algorithm
     private: PrivateKey = field(repr=False)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Go to another process of ours as PEM; it loads the key once."""
-        return _loaded, (_pem(self.private), self.domain, self.selector)
-
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
@@ -117,11 +112,6 @@ def load(private_pem: str, domain: str, selector: str) -> Signer:
     if isinstance(private, Ed25519PrivateKey):
         return Signer(domain, selector, Algorithm.ED25519, private)
     raise ValueError("DKIM signs with RSA and Ed25519 only")
-
-
-@lru_cache(maxsize=64)
-def _loaded(private_pem: str, domain: str, selector: str) -> Signer:
-    return load(private_pem, domain, selector)
 
 
 def record_name(domain: str, selector: str) -> str:

@@ -23,7 +23,7 @@ from flask import Flask
 
 from webapp.core.secrets import CannotUnseal
 from webapp.delivery.liveness import Me
-from webapp.delivery.writing import Prepared
+from webapp.delivery.preparing import Prepared
 from webapp.senders.models import Sender
 from webapp.senders.outcome import Kind, Outcome, Trouble
 from webapp.senders.smtp_envelope import Parcel

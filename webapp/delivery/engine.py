@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import Flask
@@ -30,10 +30,8 @@ from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
 from webapp.delivery.outcomes import not_tried, verdict
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import Chunks, prepare
+from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.recording import Settled, reopen
-from webapp.delivery.writing import Ready
-from webapp.delivery.writing_apart import Writer
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import Sender, TransportKind
 from webapp.senders.outcome import Kind, Trouble
@@ -109,7 +107,6 @@ class Engine:
         self._app = app
         self._ways: dict[tuple[object, ...], Way] = {}
         self._pool = RenderPool()
-        self._writer = Writer()
         self._turn = threading.Lock()
 
     def work(self, plan: Plan) -> bool:
@@ -128,7 +125,7 @@ class Engine:
             while not self.lease(way, way.connections.size):
                 if time.monotonic() > until or self.stopping.wait(LEASE_PAUSE):
                     return False
-            _Ticket(self, way, plan, prepare(plan, self._pool, self._writer)).run()
+            _Ticket(self, way, plan, prepare(plan, self._pool)).run()
             if way.others_lack:
                 self.lease(way, 0)
             return True
@@ -191,7 +188,6 @@ class Engine:
                 way.connections.close()
                 self.lease(way, 0)
             self._pool.close()
-            self._writer.close()
 
     def stop(self) -> None:
         """Mark nothing any more; what is in flight gets a bounded time."""
@@ -243,7 +239,9 @@ class Engine:
 class _Ticket:
     """One run of the loop."""
 
-    def __init__(self, engine: Engine, way: Way, plan: Plan, chunks: Chunks) -> None:
+    def __init__(
+        self, engine: Engine, way: Way, plan: Plan, chunks: Iterator[list[Ready]]
+    ) -> None:
         self._engine = engine
         self._way = way
         self._plan = plan
@@ -322,8 +320,6 @@ class _Ticket:
     def _fill(self) -> None:
         """Prepare more when less is ready than the window holds."""
         while self._goes_on() and len(self._ready) < self._way.connections.window:
-            if self._ready and not self._chunks.is_there():
-                return
             try:
                 chunk = next(self._chunks, None)
             except Unavailable:

@@ -17,8 +17,8 @@ from webapp.composing.addresses import address_key
 from webapp.core.db import db, db_now
 from webapp.core.ids import uuid7
 from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import MESSAGE, line, tell
-from webapp.delivery.writing import Prepared, Ready, Refusal
 from webapp.senders.replies import FAILURES, FailureClass
 from webapp.suppressions.conditions import holds_for, suppressed
 from webapp.suppressions.models import Reason, Suppression

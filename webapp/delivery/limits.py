@@ -26,9 +26,8 @@ from webapp.composing.addresses import address_key
 from webapp.core.db import db, reading
 from webapp.delivery.liveness import database_time
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import of_plan
+from webapp.delivery.preparing import Prepared, of_plan
 from webapp.delivery.recording import ATTEMPT, Settled
-from webapp.delivery.writing import Prepared
 from webapp.senders.allowance import (
     PACE,
     USE,

@@ -46,6 +46,7 @@ from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time, hold_briefly
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import (
     ADDRESS,
     ATTEMPT,
@@ -55,7 +56,6 @@ from webapp.delivery.recording import (
     Settled,
     record,
 )
-from webapp.delivery.writing import Prepared, Ready, Refusal
 from webapp.suppressions.conditions import not_suppressed
 
 log = logging.getLogger(__name__)

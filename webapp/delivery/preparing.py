@@ -1,50 +1,84 @@
 """Due rows become letters: read, rendered and composed before anything is marked.
 
-Nothing here writes to the database. Preparing takes long compared with marking, and a
-row that is only prepared is in no danger; so several workers may prepare the same row,
-and the mark decides whose it is. `seen` is the attempt that the row had when it was
-read: a row that somebody else tried in between is not marked with what was composed
-before that.
-
-A large campaign is written by a process beside the worker, a chunk ahead of what is
-being sent, so that both processors of a machine have work.
+Nothing here writes. Preparing takes long compared with marking, and a row that is only
+prepared is in no danger; so several workers may prepare the same row, and the mark
+decides whose it is. `seen` is the attempt that the row had when it was read: a row that
+somebody else tried in between is not marked with what was composed before that.
 """
 
-from collections import deque
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 
 from webapp.campaigns import letters
-from webapp.campaigns.letters import Stationery
+from webapp.campaigns.letters import Row, Stationery
 from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import WAITING, Status
 from webapp.composing.addresses import AddressError, parse_mailbox
+from webapp.composing.letter import ComposeError, Letter
+from webapp.composing.mime import Composed
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
+from webapp.delivery.outcomes import Standing
 from webapp.delivery.plans import Plan, allowed
-from webapp.delivery.writing import (
-    Draft,
-    Due,
-    Known,
-    Paper,
-    Ready,
-    composing_row,
-    draft_of,
-    written,
-)
-from webapp.delivery.writing_apart import Writer, WriterLost
-from webapp.message_templates.rendering import RenderPool
+from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
 CHUNK = 125
 TICKET_ROWS = 500
 # A large campaign is begun at so many places, so that workers seldom meet.
 PLACES = 16
-# Chunks that are written ahead by the process beside the worker.
-AHEAD = 2
+NOT_AGAIN = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message that is ready to be marked.
+
+    Attributes
+    ----------
+    seen
+        The row's attempt when it was read.
+    is_first
+        Whether nobody tried before: then Message-ID and date are fixed by the mark.
+    has_new_header
+        Whether the row had no Message-ID yet.
+    targets
+        The envelope recipients of this try: those not yet accepted.
+    kinds
+        ``to``, ``cc`` or ``bcc`` of each envelope recipient; empty where there is one.
+    left_out
+        The same of those who were suppressed since the message was queued.
+    """
+
+    id: int
+    campaign_id: int | None
+    is_dry_run: bool
+    seen: uuid.UUID | None
+    is_first: bool
+    has_new_header: bool
+    message_id_header: str
+    dated_at: datetime
+    composed: Composed
+    targets: tuple[str, ...]
+    standing: Standing
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that cannot be rendered or composed, and why."""
+
+    id: int
+    seen: uuid.UUID | None
+    words: str
+
+
+Ready = Prepared | Refusal
 
 _COLUMNS = (
     Message.id,
@@ -62,105 +96,8 @@ _COLUMNS = (
 )
 
 
-def prepare(plan: Plan, pool: RenderPool, writer: Writer | None = None) -> "Chunks":
-    """Return the rows of one ticket, a chunk at a time.
-
-    Parameters
-    ----------
-    writer
-        The process beside the worker; without it all is written here.
-    """
-    return Chunks(plan, pool, writer)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A chunk that was read, and the number under which it is being written apart."""
-
-    rows: Sequence[Due]
-    known: Known
-    at: datetime
-    number: int | None = None
-
-
-class Chunks(Iterator[list[Ready]]):
-    """The rows of one ticket, prepared a chunk at a time."""
-
-    def __init__(self, plan: Plan, pool: RenderPool, writer: Writer | None) -> None:
-        self._plan = plan
-        self._pool = pool
-        self._writer = writer
-        self._paper = paper_of(plan)
-        self._unread = _read(plan)
-        self._ahead: deque[_Read] = deque()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> list[Ready]:
-        """Return the next chunk, as soon as it is written."""
-        self._read_ahead()
-        if not self._ahead:
-            raise StopIteration
-        chunk = self._ahead.popleft()
-        self._read_ahead()
-        if chunk.number is not None and self._writer is not None:
-            try:
-                return self._writer.answer(chunk.number)
-            except WriterLost:
-                self._writer = None
-        return self._written_here(chunk)
-
-    def is_there(self) -> bool:
-        """Whether the next chunk can be had without waiting for the writer."""
-        if self._writer is None or not self._ahead:
-            return True
-        number = self._ahead[0].number
-        return number is None or self._writer.has(number)
-
-    def _read_ahead(self) -> None:
-        while len(self._ahead) < (AHEAD if self._writer else 1):
-            rows = next(self._unread, None)
-            if rows is None:
-                return
-            known = _known([row.id for row in rows], self._plan)
-            chunk = _Read(rows, known, now())
-            self._ahead.append(self._asked(chunk))
-
-    def _asked(self, chunk: _Read) -> _Read:
-        """Ask the process beside us to write a chunk, if it is one for it."""
-        stationery = self._paper.stationery
-        is_large = len(chunk.rows) > CHUNK // 2
-        is_shared = stationery is not None and stationery.source is not None
-        if self._writer is None or not (is_shared and is_large):
-            return chunk
-        if any(row.attachments for row in chunk.rows) or not self._writer.is_warm():
-            return chunk
-        try:
-            number = self._writer.ask(self._paper, chunk.rows, chunk.known, chunk.at)
-        except WriterLost:
-            self._writer = None
-            return chunk
-        return replace(chunk, number=number)
-
-    def _written_here(self, chunk: _Read) -> list[Ready]:
-        drafts = [_draft(self._plan, row, chunk.at) for row in chunk.rows]
-        return written(self._paper, drafts, chunk.known, self._pool)
-
-
-def paper_of(plan: Plan) -> Paper:
-    """Return what writing needs of a plan."""
-    return Paper(
-        plan.campaign_id,
-        plan.stationery,
-        plan.is_dry_run,
-        plan.lifetime,
-        plan.retry_after,
-    )
-
-
-def _read(plan: Plan) -> Iterator[Sequence[Due]]:
-    """Yield the due rows of one ticket, a chunk at a time."""
+def prepare(plan: Plan, pool: RenderPool) -> Iterator[list[Ready]]:
+    """Yield the rows of one ticket, a chunk at a time."""
     left = TICKET_ROWS
     start = _start(plan)
     for low, high in ((start, None), (0, start)):
@@ -171,7 +108,7 @@ def _read(plan: Plan) -> Iterator[Sequence[Due]]:
                 break
             last = rows[-1].id
             left -= len(rows)
-            yield rows
+            yield _chunk(plan, pool, rows)
 
 
 def of_plan(plan: Plan) -> "tuple[sa.ColumnElement[bool], ...]":
@@ -197,7 +134,7 @@ def _start(plan: Plan) -> int:
     return int(low + (high - low) * place // PLACES)
 
 
-def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Due]:
+def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Any]:
     """Return due rows after an id, in order.
 
     One statement for each status: only so does an index give them in this order.
@@ -212,7 +149,7 @@ def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Due]:
         query = query.where(Message.id < high)
     with reading():
         rows = [
-            Due(*row)
+            row
             for status in WAITING
             for row in db.session.execute(query.where(Message.status == status))
         ]
@@ -220,16 +157,46 @@ def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Due]:
     return sorted(rows, key=lambda row: row.id)[:count]
 
 
-def _draft(plan: Plan, row: Due, at: datetime) -> Draft:
-    stationery = plan.stationery
-    if stationery is not None:
-        made = draft_of(stationery, row, at)
-        own = letters.with_own(made.composing, row.attachments or ())
-        return replace(made, composing=own)
-    bodies, stationery = _own_stationery(plan, row)
-    composing = composing_row(row, stationery, bodies, at)
+def _chunk(plan: Plan, pool: RenderPool, rows: Sequence[Any]) -> list[Ready]:
+    at = now()
+    drafts = [_draft(plan, row, at) for row in rows]
+    known = _known([row.id for row in rows], plan)
+    return [
+        _ready(plan, draft, filled, known.get(draft.row.id, {}))
+        for draft, filled in zip(drafts, _rendered(plan, pool, drafts), strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A row that was read, and what composing needs of it."""
+
+    row: Any
+    stationery: Stationery | None
+    composing: Row
+    at: datetime
+    left_out: Mapping[str, str]
+
+
+def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
+    bodies, stationery = row.bodies, plan.stationery
+    if stationery is None:
+        bodies, stationery = _own_stationery(plan, row)
+    header = row.message_id_header
+    if not header and stationery is not None:
+        addr = stationery.from_.addr
+        header = letters.message_id_of(stationery.key, row.public_id, addr)
+    composing = Row(
+        public_id=row.public_id,
+        address=row.address,
+        name=row.name,
+        row_values=row.row_values,
+        message_id_header=header,
+        dated_at=row.dated_at or at,
+        bodies=bodies,
+    )
     composing = letters.with_own(composing, row.attachments or ())
-    return Draft(row, stationery, composing, at, _left_out(row.bodies, bodies))
+    return _Draft(row, stationery, composing, at, _left_out(row.bodies, bodies))
 
 
 def _left_out(given: Mapping[str, Any] | None, left: Mapping[str, Any] | None) -> Any:
@@ -244,7 +211,7 @@ def _left_out(given: Mapping[str, Any] | None, left: Mapping[str, Any] | None) -
     }
 
 
-def _own_stationery(plan: Plan, row: Due) -> tuple[Any, Stationery | None]:
+def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
     """Return what a single message says of itself, without who is suppressed.
 
     Where nobody would be left, all stay: the mark then skips the message. Nothing is
@@ -274,6 +241,16 @@ def _without_suppressed(bodies: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**bodies, **left} if is_left else bodies
 
 
+def _rendered(
+    plan: Plan, pool: RenderPool, drafts: Sequence[_Draft]
+) -> Sequence[Rendered | RenderFailure | None]:
+    stationery = plan.stationery
+    if stationery is None or stationery.source is None:
+        return [None] * len(drafts)
+    values = [letters.values_of(stationery, draft.composing) for draft in drafts]
+    return pool.render_many(stationery.source, values, stationery.base_url)
+
+
 def _known(ids: Sequence[int], plan: Plan) -> dict[int, dict[str, Status]]:
     """Return what became of single recipients in earlier tries."""
     stationery = plan.stationery
@@ -287,3 +264,67 @@ def _known(ids: Sequence[int], plan: Plan) -> dict[int, dict[str, Status]]:
             found.setdefault(message_id, {})[address] = status
         db.session.rollback()
     return found
+
+
+def _ready(
+    plan: Plan,
+    draft: _Draft,
+    rendered: Rendered | RenderFailure | None,
+    known: Mapping[str, Status],
+) -> Ready:
+    row, composing = draft.row, draft.composing
+    if isinstance(rendered, RenderFailure):
+        return Refusal(row.id, row.attempt, rendered.words)
+    if draft.stationery is None:
+        return Refusal(row.id, row.attempt, "An address of this message is malformed.")
+    try:
+        letter = letters.letter_of(draft.stationery, composing, rendered)
+        composed = letters.finished(draft.stationery, letter)
+    except (ComposeError, AddressError) as error:
+        return Refusal(row.id, row.attempt, error.words)
+    # A person who tries again means all that failed; waiting means what was deferred.
+    over = {Status.SENT, Status.SKIPPED} if row.status is Status.PENDING else NOT_AGAIN
+    targets = tuple(addr for addr in composed.rcpt_to if known.get(addr) not in over)
+    several = len(composed.rcpt_to) > 1 or known or draft.left_out
+    kinds = _kinds(letter, composed) if several else {}
+    primary = frozenset(addr for addr, kind in kinds.items() if kind == "to")
+    return Prepared(
+        id=row.id,
+        campaign_id=plan.campaign_id,
+        is_dry_run=plan.is_dry_run,
+        seen=row.attempt,
+        is_first=row.dated_at is None,
+        has_new_header=not row.message_id_header,
+        message_id_header=composing.message_id_header,
+        dated_at=composing.dated_at,
+        composed=composed,
+        targets=targets,
+        standing=Standing(
+            tries=row.tries,
+            age=draft.at - composing.dated_at,
+            lifetime=plan.lifetime,
+            primary=primary or frozenset(composed.rcpt_to),
+            settled={
+                addr: status for addr, status in known.items() if addr not in targets
+            },
+            retry_after=plan.retry_after,
+        ),
+        kinds=kinds,
+        left_out=draft.left_out,
+    )
+
+
+def _kinds(letter: Letter, composed: Composed) -> dict[str, str]:
+    """Return which header named each envelope recipient.
+
+    Composing parses the addresses in their order, so the envelope follows To, Cc, Bcc.
+    """
+    kinds = (
+        ["to"] * len(letter.to) + ["cc"] * len(letter.cc) + ["bcc"] * len(letter.bcc)
+    )
+    named = [box.addr for box in (*letter.to, *letter.cc, *letter.bcc)]
+    if len(named) != len(composed.rcpt_to):
+        boxes = dict.fromkeys(composed.rcpt_to, "cc")
+        boxes[composed.rcpt_to[0]] = "to"
+        return boxes
+    return dict(zip(composed.rcpt_to, kinds, strict=True))
