@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table. A new one is one module and one line."""
 
-from bench import attachments, campaign, delayed, million
+from bench import attachments, campaign, delayed, mailboxes, million
 from bench.harness import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -11,4 +11,5 @@ BENCHES: tuple[Bench, ...] = (
     delayed.BENCH,
     attachments.BENCH,
     million.BENCH,
+    mailboxes.BENCH,
 )

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.mailboxes.samples import mail
+from tests.conftest import ApiClient
+from tests.mailboxes.samples import mail, put
 from tests.mailboxes.test_changing import commands
 from tests.support.dovecot import Dovecot
-from webapp.mailboxes import browsing, changing, opening, refreshing
+from webapp.core.db import db
+from webapp.mailboxes import browsing, changing, folders, opening, refreshing
 from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_wire import Fetched
+from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.query_text import parse
 from webapp.mailboxes.refreshing import Known
 
@@ -164,3 +168,37 @@ def test_a_whole_session_leaves_only_what_was_asked(
     assert {uid for uid, flags in seen.items() if flags} == {12, 13}
     assert {seen[12], seen[13]} == {"\\Flagged"}
     assert set(range(1, MAILS + 1)) - set(seen) == {14}
+
+
+@pytest.fixture
+def asked_items(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What every FETCH asks for, as it is sent."""
+    items: list[bytes] = []
+    fetched = Connection.fetch
+
+    def fetch(self: Connection, numbers: bytes, wanted: bytes, **more: bool) -> Fetched:
+        items.append(wanted)
+        return fetched(self, numbers, wanted, **more)
+
+    monkeypatch.setattr(Connection, "fetch", fetch)
+    return items
+
+
+@pytest.fixture
+def mails_path(mailbox: Mailbox, dovecot: Dovecot, login: str) -> str:
+    """The address of a folder's mails, one of them."""
+    put(dovecot, login, mail("a@example.com", "One", "Text"))
+    folder_id, mailbox_id = folders.fresh(mailbox, force=True)[0].id, mailbox.id
+    db.session.commit()
+    return f"/mailboxes/{mailbox_id}/folders/{folder_id}/mails"
+
+
+@pytest.mark.parametrize(
+    ("fields", "comes"), [("uid,subject,size", False), ("uid,snippet", True)]
+)
+def test_texts_come_only_where_they_are_asked_for(
+    api: ApiClient, mails_path: str, asked_items: list[bytes], fields: str, comes: bool
+) -> None:
+    found = api.get(f"{mails_path}?fields={fields}").get_json()["items"]
+    assert len(found) == 1
+    assert [b"BODY.PEEK[TEXT]" in one for one in asked_items] == [comes]

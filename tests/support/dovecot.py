@@ -34,7 +34,8 @@ auth_mechanisms = plain login
 auth_failure_delay = 0
 mail_max_userip_connections = 200
 mail_fsync = never
-mail_location = maildir:{home}/mail/%u
+default_vsz_limit = 2G
+mail_location = {storage}:{home}/mail/%u
 mail_uid = {uid}
 mail_gid = {gid}
 first_valid_uid = 1
@@ -110,14 +111,23 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    *, capability: str = "", certificate: tuple[Path, Path] | None = None
+    *,
+    capability: str = "",
+    certificate: tuple[Path, Path] | None = None,
+    storage: str = "maildir",
 ) -> Iterator[Dovecot]:
-    """Start Dovecot, wait until it greets, and stop it by its process id."""
+    """Start Dovecot, wait until it greets, and stop it by its process id.
+
+    Parameters
+    ----------
+    storage
+        How it keeps mails: ``mdbox`` where there are very many.
+    """
     home = Path(
         tempfile.mkdtemp(prefix="dovecot-", dir="/tmp")
     )  # a short path: sockets live there
     server = Dovecot(free_port(), free_port() if certificate else 0, home)
-    _write(server, capability, certificate)
+    _write(server, capability, certificate, storage)
     binary = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
     assert binary, "Dovecot is missing: apt-get install dovecot-imapd"
     process = subprocess.Popen(  # noqa: S603 - a fixed program with our own file
@@ -135,7 +145,10 @@ def running(
 
 
 def _write(
-    server: Dovecot, capability: str, certificate: tuple[Path, Path] | None
+    server: Dovecot,
+    capability: str,
+    certificate: tuple[Path, Path] | None,
+    storage: str,
 ) -> None:
     home = server.home
     is_root = os.geteuid() == 0
@@ -149,6 +162,7 @@ def _write(
         keys = f"ssl_cert = <{certificate[0]}\nssl_key = <{certificate[1]}"
     text = CONFIG.format(
         home=home,
+        storage=storage,
         uid=uid,
         gid=gid,
         port=server.port,

@@ -84,7 +84,7 @@ def same_numbering(selected: Selected, uidvalidity: int | None) -> Selected:
     return selected
 
 
-def page(
+def page(  # noqa: PLR0913 - each is a choice of its own that the address of a page names
     connection: Connection,
     raw: bytes,
     query: Query = EVERYTHING,
@@ -92,43 +92,56 @@ def page(
     below: int | None = None,
     limit: int = PAGE,
     uidvalidity: int | None = None,
+    with_text: bool = True,
 ) -> Page:
-    """Return the newest mails that match, below a UID if one is given."""
+    """Return the newest mails that match, below a UID if one is given.
+
+    Without the start of their texts, where nobody asks for it, there are no snippets.
+    """
     selected = open_folder(connection, raw, uidvalidity)
     last = selected.exists
     if below is not None:
         last = _last_below(connection, below, selected.exists)
     if query == EVERYTHING:
         first = max(1, last - limit + 1)
-        rows = _rows_by_number(connection, first, last, below)
+        rows = _rows_by_number(connection, (first, last), below, with_text=with_text)
         older = rows[-1].uid if rows and first > 1 else None
         return Page(rows, selected.uidvalidity, selected.exists, older)
     uids, older, complete = _find(connection, query, last, limit)
-    rows = rows_by_uid(connection, uids)
+    rows = rows_by_uid(connection, uids, with_text=with_text)
     return Page(rows, selected.uidvalidity, selected.exists, older, complete)
 
 
 def _rows_by_number(
-    connection: Connection, first: int, last: int, below: int | None
+    connection: Connection,
+    span: tuple[int, int],
+    below: int | None,
+    *,
+    with_text: bool,
 ) -> list[MailRow]:
-    if last < 1:
+    if span[1] < 1:
         return []
-    found = _fetch_rows(connection, b"%d:%d" % (first, last), uid=False)
+    numbers = b"%d:%d" % span
+    found = _fetch_rows(connection, numbers, uid=False, with_text=with_text)
     return [row for row in found if below is None or row.uid < below]
 
 
-def rows_by_uid(connection: Connection, uids: list[int]) -> list[MailRow]:
+def rows_by_uid(
+    connection: Connection, uids: list[int], *, with_text: bool = True
+) -> list[MailRow]:
     """Return the rows of these UIDs in the opened folder, newest first."""
     if not uids:
         return []
     wanted = set(uids)
-    rows = _fetch_rows(connection, uid_set(uids), uid=True)
+    rows = _fetch_rows(connection, uid_set(uids), uid=True, with_text=with_text)
     return [row for row in rows if row.uid in wanted]
 
 
-def _fetch_rows(connection: Connection, numbers: bytes, *, uid: bool) -> list[MailRow]:
+def _fetch_rows(
+    connection: Connection, numbers: bytes, *, uid: bool, with_text: bool
+) -> list[MailRow]:
     try:
-        fetched = connection.fetch(numbers, fetch_items(), uid=uid)
+        fetched = connection.fetch(numbers, fetch_items(with_text=with_text), uid=uid)
     except ServerRefused:
         if connection.broken:
             raise

@@ -36,10 +36,12 @@ def listed(
     below: int | None = None,
     uidvalidity: int | None = None,
     limit: int = browsing.PAGE,
+    with_text: bool = True,
 ) -> browsing.Page:
     """Return mails of a folder that match, newest first.
 
-    The local index answers what it can; the server does the rest.
+    The local index answers what it can; the server does the rest. A list of the server
+    comes without the starts of texts where `with_text` is false.
     """
     query = parse_query(text)
     if query != EVERYTHING and uidvalidity in {None, folder.indexed_validity}:
@@ -49,7 +51,13 @@ def listed(
             pass
     with folders.opened(folder) as (connection, raw):
         return browsing.page(
-            connection, raw, query, below=below, limit=limit, uidvalidity=uidvalidity
+            connection,
+            raw,
+            query,
+            below=below,
+            limit=limit,
+            uidvalidity=uidvalidity,
+            with_text=with_text,
         )
 
 

@@ -41,7 +41,12 @@ def list_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     with in_words():
         if sort is Sort.ARRIVAL:
             page = mails.listed(
-                folder, text, below=place, uidvalidity=uidvalidity, limit=limit
+                folder,
+                text,
+                below=place,
+                uidvalidity=uidvalidity,
+                limit=limit,
+                with_text="snippet" in names,
             )
             further = page.older
         else:
