@@ -28,6 +28,7 @@ from webapp.core.net import cut_after
 from webapp.core.one_line import one_line
 from webapp.mailboxes.imap_answers import Answer, response_code
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
+from webapp.mailboxes.imap_rows import plain_row
 
 COMMAND_SECONDS = 20.0
 #: A mail of 25 MB has to go up; the line may be thin.
@@ -358,6 +359,14 @@ def refusal(text: object) -> ServerRefused:
     return ServerRefused(words, reply, response_code(octets))
 
 
+def _by_library(group: list[Answer]) -> tuple[int, dict[bytes, Any]]:
+    """Read what is not plain; raises many kinds, RecursionError too."""
+    found: dict[int, dict[bytes, Any]] = parse_fetch_response(
+        group, normalise_times=False, uid_is_key=False
+    )
+    return next(iter(found.items()))
+
+
 def read_fetch(answers: list[Answer | None]) -> Fetched:
     """Read the answers to FETCH one mail at a time; see the module's second trap."""
     by_sequence: dict[int, dict[bytes, Any]] = {}
@@ -370,11 +379,8 @@ def read_fetch(answers: list[Answer | None]) -> Fetched:
         if isinstance(answer, tuple):
             continue
         try:
-            parsed = parse_fetch_response(
-                group, normalise_times=False, uid_is_key=False
-            )
-            for number, items in parsed.items():
-                by_sequence.setdefault(number, {}).update(items)
+            number, told = plain_row(group) or _by_library(group)
+            by_sequence.setdefault(number, {}).update(told)
         except Exception:  # noqa: BLE001 - the parser raises eight kinds, RecursionError too
             head = b" ".join(p[0] if isinstance(p, tuple) else p for p in group)
             found = re.search(rb"\bUID (\d+)", head)
