@@ -49,7 +49,10 @@ ELSEWHERE = {
 }
 # Their rows are on an IMAP server, or are one thing each.
 OTHERS = ("answers", "folders_api", "mailboxes", "mails_api", "public", "triage")
-UNKNOWN_ARGUMENTS = {"import_id", "key_id", "upload_id", "section", "form"}
+UNKNOWN_ARGUMENTS = {
+    *("import_id", "key_id", "upload_id", "section", "form"),
+    *("mail_id", "uid"),  # those of triage read a mail server
+}
 
 
 @dataclass(frozen=True)

@@ -152,19 +152,17 @@ def _edges(windows: Sequence[Window], zone: tzinfo, at: datetime) -> Iterator[da
     today = at.astimezone(zone).replace(tzinfo=None, hour=0, minute=0, second=0)
     today = today.replace(microsecond=0)
     minutes = {0} | {m for one in windows for m in (one.since, one.until)}
-    for number in range(-1, AHEAD):
-        day = today + number * DAY
-        walls = [day + minute * MINUTE for minute in minutes]
-        both = [
-            wall.replace(tzinfo=zone, fold=fold) for wall in walls for fold in (0, 1)
-        ]
-        changes = _changes(zone, day.replace(tzinfo=UTC) - DAY)
-        yield from sorted({*(one.astimezone(UTC) for one in both), *changes})
+    days = [today + number * DAY for number in range(-1, AHEAD)]
+    walls = [day + minute * MINUTE for day in days for minute in minutes]
+    both = [wall.replace(tzinfo=zone, fold=fold) for wall in walls for fold in (0, 1)]
+    # All at once: a change of the clock late in one day is after edges of the next.
+    changes = _changes(zone, days[0].replace(tzinfo=UTC) - DAY)
+    yield from sorted({*(one.astimezone(UTC) for one in both), *changes})
 
 
 def _changes(zone: tzinfo, start: datetime) -> Iterator[datetime]:
-    """Yield the instants within three days at which a zone's clock is changed."""
-    for hour in range(72):
+    """Yield the instants at which a zone's clock is changed, as far as edges go."""
+    for hour in range((AHEAD + 4) * 24):
         before = start + hour * HOUR
         if before.astimezone(zone).utcoffset() == (
             (before + HOUR).astimezone(zone).utcoffset()
