@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ApiClient
@@ -208,6 +208,7 @@ def test_generated_texts(inbox: Folder, index: Index) -> None:
         negated=st.booleans(),
     )
     def same(key: str, needle: str, *, negated: bool) -> None:
+        assume(key == "subject" or not set('"\\') & set(needle))
         escaped = needle.replace("\\", "\\\\").replace('"', '\\"')
         text = f'{"-" if negated else ""}{key}:"{escaped}"'
         assert uids(inbox, text) == on_the_server(inbox, text)

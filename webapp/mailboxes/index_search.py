@@ -189,8 +189,10 @@ def is_known(query: Query) -> bool:
             return all(is_known(part) for part in parts)
         case Not(part):
             return is_known(part)
-        case Contains(where, _):
-            return where in COLUMNS
+        case Contains(where, value):
+            # The quotation marks of an address stand in its header alone.
+            is_plain = where is Where.SUBJECT or not set('"\\') & set(value)
+            return where in COLUMNS and is_plain
         case Dated() | Larger() | Smaller() | Uids():
             return True
     return False
