@@ -3,8 +3,8 @@
 A folder's index is a range of UIDs, `indexed_low` to `indexed_high`, that grows at both
 ends by slices; a slice and the range are stored together, so that a process that is cut
 off anywhere goes on where it was. A new numbering (UIDVALIDITY) empties it. A mail that
-cannot be read has a row with its reason; the rest goes on. Mails that have left the
-folder are swept out when the numbers of mails no longer agree.
+cannot be read has a row with its reason; the rest goes on. A mail that has left the
+folder is forgotten when a search meets it and the server no longer has it.
 """
 
 import logging
