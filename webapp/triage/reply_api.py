@@ -35,7 +35,8 @@ def reply(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 
     What is left out is taken from the mail: `to`, `subject`, and `sender_id` from the
     message that it answers. It leaves after `hold_seconds` (15 unless told); until then
-    it can be cancelled. A bounce, complaint or automatic reply is refused with 409.
+    its page can take it back. A bounce, complaint or automatic reply is
+    refused with 409.
     """
     folder = folders.of_mailbox(mailbox_id, folder_id)
     form = forms.from_json(CallReplyForm)
