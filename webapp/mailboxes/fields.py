@@ -6,6 +6,7 @@ from typing import Any
 
 from webapp.core.errors import Invalid
 from webapp.mailboxes.headers import MailAddress, message_ids
+from webapp.mailboxes.inner_mails import is_mail, place_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.rows import SYSTEM_FLAGS, MailRow
@@ -111,7 +112,10 @@ def show_opened(opened: Opened, names: Sequence[str]) -> dict[str, Any]:
 
 
 def attachments(opened: Opened) -> list[dict[str, Any]]:
-    """Return what is attached, without payloads; `number` is the one to ask for."""
+    """Return what is attached, without payloads; `number` is the one to ask for.
+
+    Of an attached mail, `inside` is the place at which it opens.
+    """
     return [
         {
             "number": number,
@@ -120,6 +124,7 @@ def attachments(opened: Opened) -> list[dict[str, Any]]:
             "disposition": part.disposition,
             "size": decoded_size(part),
             "content_id": part.content_id,
+            "inside": place_text((*opened.place, number)) if is_mail(part) else "",
         }
         for number, part in enumerate(opened.mail.attachments(), 1)
     ]

@@ -3,10 +3,12 @@
 from datetime import date
 from typing import IO
 
-from webapp.core.errors import Invalid, Refused
+from webapp.core.errors import Invalid, NotFound, Refused
 from webapp.core.words import _
 from webapp.mailboxes import browsing, folders, index_search, opening, query_text
+from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.index_search import Asked, NotIndexed, Sort
+from webapp.mailboxes.inner_mails import Place, parse_place
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.models import Folder
 from webapp.mailboxes.opening import Opened
@@ -105,21 +107,50 @@ def count(folder: Folder, text: str = "") -> int:
         return browsing.count(connection, raw, query)
 
 
-def open_one(folder: Folder, uid: int, uidvalidity: int | None = None) -> Opened:
-    """Open a mail to read it."""
+def place_of(text: str) -> Place:
+    """Read where inside a mail another one is, such as ``2.1``; nothing is itself.
+
+    Raises
+    ------
+    NotFound
+        If it is no place at all.
+    """
+    place = parse_place(text)
+    if place is None:
+        raise NotFound(_("This mail has no such attachment."))
+    return place
+
+
+def open_one(
+    folder: Folder, uid: int, uidvalidity: int | None = None, inside: Place = ()
+) -> Opened:
+    """Open a mail to read it, or one inside it."""
     folder_id = folder.id
     try:
         with folders.opened(folder) as (connection, raw):
-            return opening.open_mail(connection, raw, uid, uidvalidity)
+            return _opened(connection, raw, uid, uidvalidity, inside)
     except opening.StructureUnreadable:
         with folders.opened(folders.get(folder_id)) as (connection, raw):
-            return opening.open_mail(
+            mail = opening.open_mail(
                 connection, raw, uid, uidvalidity, with_structure=False
             )
+            return opening.open_inside(connection, mail, inside)
+
+
+def _opened(
+    connection: Connection, raw: bytes, uid: int, uidvalidity: int | None, inside: Place
+) -> Opened:
+    mail = opening.open_mail(connection, raw, uid, uidvalidity)
+    return opening.open_inside(connection, mail, inside)
 
 
 def html_of(
-    folder: Folder, uid: int, uidvalidity: int | None = None, *, remote: bool = False
+    folder: Folder,
+    uid: int,
+    uidvalidity: int | None = None,
+    inside: Place = (),
+    *,
+    remote: bool = False,
 ) -> Clean:
     """Return a mail's HTML, harmless, with its own images inside.
 
@@ -129,7 +160,7 @@ def html_of(
         If the HTML cannot be cleaned within limits.
     """
     with folders.opened(folder) as (connection, raw):
-        mail = opening.open_mail(connection, raw, uid, uidvalidity)
+        mail = _opened(connection, raw, uid, uidvalidity, inside)
         html = "".join(part.text() for part in mail.mail.bodies("html"))
         uses_images = "cid:" in html
         images = opening.inline_images(connection, mail) if uses_images else {}
@@ -137,15 +168,24 @@ def html_of(
 
 
 def attachment(
-    folder: Folder, uid: int, number: int, uidvalidity: int | None = None
+    folder: Folder,
+    uid: int,
+    number: int,
+    uidvalidity: int | None = None,
+    inside: Place = (),
 ) -> tuple[Part, IO[bytes]]:
     """Return an attachment and a file with its content."""
     with folders.opened(folder) as (connection, raw):
-        mail = opening.open_mail(connection, raw, uid, uidvalidity)
+        mail = _opened(connection, raw, uid, uidvalidity, inside)
         return opening.attachment(connection, mail, number)
 
 
-def source(folder: Folder, uid: int, uidvalidity: int | None = None) -> IO[bytes]:
-    """Return a file with a mail's complete source."""
+def source(
+    folder: Folder, uid: int, uidvalidity: int | None = None, inside: Place = ()
+) -> IO[bytes]:
+    """Return a file with a mail's complete source, or with that of one inside it."""
     with folders.opened(folder) as (connection, raw):
+        if inside:
+            mail = _opened(connection, raw, uid, uidvalidity, inside[:-1])
+            return opening.source_inside(connection, mail, inside[-1])
         return opening.source(connection, raw, uid, uidvalidity)

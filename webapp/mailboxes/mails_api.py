@@ -24,6 +24,9 @@ QUERY = {
     "fields": "Names of fields, with commas; only these are given.",
     "sort": "`arrival` (unless told), `date`, `from`, `subject` or `size`.",
 }
+INSIDE = {
+    "inside": "Place of a mail inside this one, such as `2.1`; see its `attachments`."
+}
 MAIL: dict[str, Any] = {"type": "object"}
 
 
@@ -99,40 +102,44 @@ def count_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
 
 @bp.get(BASE + "/<int:uid>")
 @requires(Scope.READ)
-@operation(answer=MAIL, query={"fields": QUERY["fields"]})
+@operation(answer=MAIL, query={"fields": QUERY["fields"], **INSIDE})
 def read_mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
-    """Show a mail with all its fields; `email` (base64) only when asked for."""
+    """Show a mail, or one inside it; `email` (base64) only when asked for."""
     folder = folders.of_mailbox(mailbox_id, folder_id)
     asked = request.args.get("fields", "")
     names = fields.wanted(asked, fields.ALL)
+    inside = mails.place_of(request.args.get("inside", ""))
     with in_words():
-        opened = mails.open_one(folder, uid)
+        opened = mails.open_one(folder, uid, inside=inside)
         shown = fields.show_opened(opened, names)
         if asked and "email" in names:
-            with mails.source(folders.get(folder_id), uid) as spool:
+            one = folders.get(folder_id)
+            with mails.source(one, uid, inside=inside) as spool:
                 shown["email"] = fields.as_text(spool.read())
     return jsonify(shown)
 
 
 @bp.get(BASE + "/<int:uid>/source")
 @requires(Scope.READ)
-@operation(answer={})
+@operation(answer={}, query=INSIDE)
 def read_source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Download the complete RFC 5322 source."""
     folder = folders.of_mailbox(mailbox_id, folder_id)
+    inside = mails.place_of(request.args.get("inside", ""))
     with in_words():
-        spool = mails.source(folder, uid)
+        spool = mails.source(folder, uid, inside=inside)
     return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
 
 
 @bp.get(BASE + "/<int:uid>/attachments/<int:number>")
 @requires(Scope.READ)
-@operation(answer={})
+@operation(answer={}, query=INSIDE)
 def read_attachment(
     mailbox_id: int, folder_id: int, uid: int, number: int
 ) -> ResponseReturnValue:
     """Download an attachment, by its number."""
     folder = folders.of_mailbox(mailbox_id, folder_id)
+    inside = mails.place_of(request.args.get("inside", ""))
     with in_words():
-        part, spool = mails.attachment(folder, uid, number)
+        part, spool = mails.attachment(folder, uid, number, inside=inside)
     return downloads.download(spool, part.file_name, part.mime_type)

@@ -20,6 +20,8 @@ TEXT_CAP = 1024 * 1024
 MOST_PARTS = 200
 DEEPEST = 20
 MOST_BODIES = 20
+#: In it a part without a type is a mail (RFC 2046 5.1.5).
+DIGEST = "multipart/digest"
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}", re.ASCII)
 _EMPTY_LINES = (b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\r")
@@ -151,16 +153,21 @@ class _Range:
 
 
 def _part(
-    piece: _Range, section: str, depth: int, budget: _Budget
+    piece: _Range,
+    section: str,
+    depth: int,
+    budget: _Budget,
+    usual: str = "text/plain",
 ) -> tuple[Headers, Part]:
     head, body = piece.split_headers()
     headers = parse_headers(head.octets(BLOCK_CAP))
-    mime_type, parameters = _content_type(headers)
+    mime_type, parameters = _content_type(headers, usual)
     disposition, more = parse_parameters(headers.first("content-disposition"))
     parts: tuple[Part, ...] = ()
     boundary = parameters.get("boundary", "")
     if mime_type.startswith("multipart/") and boundary:
-        parts = _children(body, boundary, (section, depth), budget)
+        kind = "message/rfc822" if mime_type == DIGEST else "text/plain"
+        parts = _children(body, boundary, (section, depth), budget, kind)
     part = Part(
         section=section or "1",
         mime_type=mime_type,
@@ -176,16 +183,16 @@ def _part(
     return headers, part
 
 
-def _content_type(headers: Headers) -> tuple[str, dict[str, str]]:
+def _content_type(headers: Headers, usual: str) -> tuple[str, dict[str, str]]:
     raw = headers.first("content-type")
-    mime_type, parameters = parse_parameters(raw) if raw else ("text/plain", {})
+    mime_type, parameters = parse_parameters(raw) if raw else (usual, {})
     if not _TYPE.fullmatch(mime_type):
         mime_type = "text/plain" if mime_type == "text" else "application/octet-stream"
     return mime_type, parameters
 
 
 def _children(
-    body: _Range, boundary: str, place: tuple[str, int], budget: _Budget
+    body: _Range, boundary: str, place: tuple[str, int], budget: _Budget, usual: str
 ) -> tuple[Part, ...]:
     section, depth = place
     if depth >= DEEPEST:
@@ -199,7 +206,7 @@ def _children(
             break
         budget.left -= 1
         number = f"{prefix}{len(parts) + 1}"
-        parts.append(_part(piece, number, depth + 1, budget)[1])
+        parts.append(_part(piece, number, depth + 1, budget, usual)[1])
     return tuple(parts)
 
 

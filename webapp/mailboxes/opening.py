@@ -21,6 +21,7 @@ from webapp.mailboxes.imap_errors import (
     ServerRefused,
     Unreachable,
 )
+from webapp.mailboxes.inner_mails import Place, inner_source, is_mail
 from webapp.mailboxes.mime import (
     MAIL_CAP,
     MOST_BODIES,
@@ -42,12 +43,17 @@ IN_MEMORY = 1024 * 1024
 
 @dataclass(frozen=True)
 class Opened:
-    """A mail as it can be shown. `is_whole` says that the payloads are all here."""
+    """A mail as it can be shown. `is_whole` says that the payloads are all here.
+
+    One inside another has a `place`, and the subjects of those `around` it.
+    """
 
     row: MailRow
     uidvalidity: int
     mail: Parsed
     is_whole: bool
+    place: Place = ()
+    around: tuple[str, ...] = ()
 
 
 class StructureUnreadable(ImapError):
@@ -114,6 +120,41 @@ def _with_texts(connection: Connection, uid: int, part: Part, wanted: set[str]) 
     return replace(part, payload=_slice(connection, uid, section, 0, 2 * TEXT_CAP))
 
 
+def open_inside(connection: Connection, opened: Opened, place: Place) -> Opened:
+    """Open the mail at a place inside another, level by level.
+
+    It has no flags and no time of arrival: those are the outer one's.
+
+    Raises
+    ------
+    MailGone
+        If no mail is there.
+    """
+    for number in place:
+        octets = _inner_octets(connection, opened, number, 2 * MAIL_CAP)
+        mail = parse_mail(octets)
+        row = MailRow(opened.row.uid, frozenset(), None, len(octets), mail.headers)
+        around = (*opened.around, opened.mail.headers.text("subject"))
+        inner = (*opened.place, number)
+        opened = Opened(row, opened.uidvalidity, mail, True, inner, around)
+    return opened
+
+
+def _inner_octets(
+    connection: Connection, opened: Opened, number: int, most: int
+) -> bytes:
+    part = _numbered(opened, number)
+    if not is_mail(part):
+        raise MailGone("This attachment is not a mail.")
+    return inner_source(part, _payload(connection, opened, part, most))
+
+
+def source_inside(connection: Connection, opened: Opened, number: int) -> IO[bytes]:
+    """Return a file with the source of a mail that is an attachment of another."""
+    octets = _inner_octets(connection, opened, number, SOURCE_CAP)
+    return _spooled(iter([octets]))
+
+
 def inline_images(connection: Connection, opened: Opened) -> dict[str, bytes]:
     """Return the octets of the mail's own raster images, by Content-ID, under caps."""
     found: dict[str, bytes] = {}
@@ -130,11 +171,16 @@ def inline_images(connection: Connection, opened: Opened) -> dict[str, bytes]:
 
 
 def _part_octets(connection: Connection, opened: Opened, part: Part) -> bytes:
+    payload = _payload(connection, opened, part, part.size)
+    return decode_payload(payload, part.encoding)
+
+
+def _payload(connection: Connection, opened: Opened, part: Part, most: int) -> bytes:
+    """Return what a part holds, still encoded, from here or from the server."""
     if opened.is_whole:
-        return part.octets()
+        return part.payload
     section = part.section.encode("ascii")
-    pieces = _slices(connection, opened.row.uid, section, part.size)
-    return decode_payload(b"".join(pieces), part.encoding)
+    return b"".join(_slices(connection, opened.row.uid, section, most))
 
 
 def attachment(
@@ -147,16 +193,17 @@ def attachment(
     MailGone
         If the mail has no such attachment.
     """
+    part = _numbered(opened, number)
+    if not opened.is_whole and part.size > SOURCE_CAP:
+        raise ServerRefused("This attachment is larger than 100 MB.")
+    return part, _spooled(iter([_part_octets(connection, opened, part)]))
+
+
+def _numbered(opened: Opened, number: int) -> Part:
     parts = opened.mail.attachments()
     if not 1 <= number <= len(parts):
         raise MailGone("This mail has no such attachment.")
-    part = parts[number - 1]
-    if not opened.is_whole and part.size > SOURCE_CAP:
-        raise ServerRefused("This attachment is larger than 100 MB.")
-    spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    spool.write(_part_octets(connection, opened, part))
-    spool.seek(0)
-    return part, spool
+    return parts[number - 1]
 
 
 def source(
@@ -167,8 +214,12 @@ def source(
     row = one_row(connection, uid)
     if row.size is not None and row.size > SOURCE_CAP:
         raise ServerRefused("This mail is larger than 100 MB.")
+    return _spooled(_slices(connection, uid, b"", SOURCE_CAP))
+
+
+def _spooled(pieces: Iterator[bytes]) -> IO[bytes]:
     spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    for piece in _slices(connection, uid, b"", SOURCE_CAP):
+    for piece in pieces:
         spool.write(piece)
     spool.seek(0)
     return spool

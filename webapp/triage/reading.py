@@ -7,7 +7,14 @@ from datetime import datetime
 from webapp.core.file_names import warning
 from webapp.mailboxes import plain_text
 from webapp.mailboxes.fields import decoded_size
-from webapp.mailboxes.headers import MailAddress, parse_date
+from webapp.mailboxes.headers import (
+    BLOCK_CAP,
+    MailAddress,
+    parse_date,
+    parse_headers,
+)
+from webapp.mailboxes.inner_mails import inner_source, is_mail, place_text
+from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.plain_text import Block
 
@@ -19,13 +26,17 @@ _REMOTE = re.compile(r"<img\b[^>]{0,2000}?\bsrc\s*=\s*[\"']?\s*https?:", re.IGNO
 
 @dataclass(frozen=True)
 class Attached:
-    """An attachment as a button: number, name, type, size and a warning."""
+    """An attachment as a button: number, name, type, size and a warning.
+
+    One that is a mail has a place where it opens.
+    """
 
     number: int
     name: str
     mime_type: str
     size: int
     warning: str
+    inside: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,12 @@ class Reading:
     has_remote_images: bool
     attached: list[Attached]
     headers: list[tuple[str, str]]
+    around: list[tuple[str, str]]
+
+    @property
+    def inside(self) -> str:
+        """The place inside another mail, or nothing."""
+        return place_text(self.opened.place)
 
 
 def reading_of(opened: Opened, show: str = "") -> Reading:
@@ -74,6 +91,10 @@ def reading_of(opened: Opened, show: str = "") -> Reading:
         has_remote_images=bool(_REMOTE.search(html)),
         attached=_attached(opened, html),
         headers=headers.shown()[:SHOWN_HEADERS],
+        around=[
+            (subject, place_text(opened.place[:depth]))
+            for depth, subject in enumerate(opened.around)
+        ],
     )
 
 
@@ -82,13 +103,22 @@ def _attached(opened: Opened, html: str) -> list[Attached]:
     return [
         Attached(
             number=number,
-            name=part.file_name or f"part-{part.section}",
+            name=_name(part, number),
             mime_type=part.mime_type,
             size=decoded_size(part),
             warning=warning(
                 part.file_name, part.octets()[:64] if part.payload else b""
             ),
+            inside=place_text((*opened.place, number)) if is_mail(part) else "",
         )
         for number, part in enumerate(opened.mail.attachments(), 1)
         if not (part.content_id and f"cid:{part.content_id}" in html)
     ]
+
+
+def _name(part: Part, number: int) -> str:
+    """Return what a button says; a mail without a name of its own has its subject."""
+    if part.file_name or not (is_mail(part) and part.payload):
+        return part.file_name or f"part-{part.section}"
+    start = inner_source(part, part.payload[:BLOCK_CAP])
+    return parse_headers(start).text("subject") or f"mail-{number}"

@@ -14,12 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import messages
 from webapp.campaigns.messages import Shown
-from webapp.core import downloads
-from webapp.core.errors import DomainError, Invalid, Refused
+from webapp.core.errors import Invalid, Refused
 from webapp.core.http import decode_cursor, encode_cursor
-from webapp.mailboxes import (
-    answers as mail_answers,
-)
 from webapp.mailboxes import (
     browsing,
     folders,
@@ -28,11 +24,9 @@ from webapp.mailboxes import (
 )
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.imap_errors import ImapError
-from webapp.mailboxes.in_words import in_words
 from webapp.mailboxes.index_search import Member, Sort
 from webapp.mailboxes.models import Folder, Mailbox
-from webapp.mailboxes.sanitise import frame_document
-from webapp.mailboxes.sanitise_limited import TooHard
+from webapp.mailboxes.opening import Opened
 from webapp.operators.access import Scope, actor, requires
 from webapp.triage import (
     answers,
@@ -55,7 +49,6 @@ bp = Blueprint("triage", __name__)
 
 FOLDER = "/triage/<int:mailbox_id>/<int:folder_id>"
 MAIL = FOLDER + "/<int:uid>"
-TOO_HARD = "<p>This HTML is too complicated to show. Download the source to see it.</p>"
 
 
 @dataclass
@@ -137,49 +130,8 @@ def folder(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
 @bp.get(MAIL)
 @requires(Scope.READ)
 def mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
-    """Show a mail beside its list. Opening it does not mark it as read."""
+    """Show a mail, or one inside it, beside its list; this does not mark it as read."""
     return page(mail_panes(mailbox_id, folder_id, uid))
-
-
-@bp.get(MAIL + "/frame")
-@requires(Scope.READ)
-def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
-    """Return a mail's HTML for the sandboxed frame, under its own policy."""
-    remote = request.args.get("images") == "1"
-    one = folders.of_mailbox(mailbox_id, folder_id)
-    uidvalidity = request.args.get("v", type=int)
-    try:
-        with in_words():
-            clean = mails.html_of(one, uid, uidvalidity, remote=remote)
-        document = frame_document(clean)
-    except DomainError as error:
-        if isinstance(error.__cause__, TooHard):
-            return mail_answers.framed(TOO_HARD, remote_images=False)
-        raise
-    return mail_answers.framed(document, remote_images=remote)
-
-
-@bp.get(MAIL + "/source")
-@requires(Scope.READ)
-def source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
-    """Download the complete source of a mail."""
-    one = folders.of_mailbox(mailbox_id, folder_id)
-    with in_words():
-        spool = mails.source(one, uid, request.args.get("v", type=int))
-    return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
-
-
-@bp.get(MAIL + "/attachments/<int:number>")
-@requires(Scope.READ)
-def attachment(
-    mailbox_id: int, folder_id: int, uid: int, number: int
-) -> ResponseReturnValue:
-    """Download an attachment."""
-    one = folders.of_mailbox(mailbox_id, folder_id)
-    uidvalidity = request.args.get("v", type=int)
-    with in_words():
-        part, spool = mails.attachment(one, uid, number, uidvalidity)
-    return downloads.download(spool, part.file_name, part.mime_type)
 
 
 # --- the panes ----------------------------------------------------------------------
@@ -193,21 +145,17 @@ def mail_panes(
     if panes.trouble:
         return panes
     uidvalidity = uidvalidity or request.args.get("v", type=int)
+    inside = mails.place_of(request.args.get("inside", ""))
     try:
         opened = mails.open_one(
-            folders.of_mailbox(mailbox_id, folder_id), uid, uidvalidity
+            folders.of_mailbox(mailbox_id, folder_id), uid, uidvalidity, inside
         )
     except ImapError as error:
         panes.reading_trouble = error
         return panes
-    one = folders.get(folder_id)
-    panes.draft = replying.draft_of(one, opened)
-    panes.replies = replying.of_mail(mailbox_id, opened, folder_id)
     panes.reading = reading_of(opened, request.args.get("show", ""))
-    panes.conversation = index_search.of_thread(mailbox_id, opened.row.message_id)
-    panes.tie = ties_of([opened.mail.headers])[0]
-    if panes.tie:
-        panes.sent = messages.shown(messages.get(panes.tie.message_id))
+    if not inside:
+        _tied(panes, folders.get(folder_id), opened)
     panes.current = next(
         (
             one
@@ -217,6 +165,16 @@ def mail_panes(
         Found(mailbox_id, "", folder_id, opened.uidvalidity, opened.row),
     )
     return panes
+
+
+def _tied(panes: Panes, one: Folder, opened: Opened) -> None:
+    """Add what a mail has beside its text: replies, conversation, what it answers."""
+    panes.draft = replying.draft_of(one, opened)
+    panes.replies = replying.of_mail(one.mailbox_id, opened, one.id)
+    panes.conversation = index_search.of_thread(one.mailbox_id, opened.row.message_id)
+    panes.tie = ties_of([opened.mail.headers])[0]
+    if panes.tie:
+        panes.sent = messages.shown(messages.get(panes.tie.message_id))
 
 
 def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
