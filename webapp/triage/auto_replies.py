@@ -44,7 +44,7 @@ def is_automatic_reply(headers: Headers, *, names_us: bool) -> bool:
     ----------
     names_us
         Whether the mail proves to be about a message of ours. Then weaker signs do: a
-        notice, an empty sender, the words of a subject.
+        notice, an empty sender, the words of a subject; else two of them.
     """
     submitted = headers.first("auto-submitted").strip().lower()
     subject = headers.text("subject")
@@ -53,10 +53,12 @@ def is_automatic_reply(headers: Headers, *, names_us: bool) -> bool:
     if is_subject_of_one(subject) and not headers.first("list-id"):
         return True
     is_notice = bool(submitted) and not submitted.startswith("no")
-    has_null_sender = names_us and "<>" in headers.first("return-path")
+    has_null_sender = "<>" in headers.first("return-path")
     answers = names_us or bool(message_ids(headers.first("in-reply-to")))
     hints = not _is_reply(subject) and bool(ROBOT_HINTS.search(subject))
-    return answers and (is_notice or has_null_sender or hints)
+    if has_null_sender and (names_us or hints):
+        return True
+    return answers and (is_notice or hints)
 
 
 def _is_reply(subject: str) -> bool:

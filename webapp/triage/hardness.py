@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 
 from webapp.senders.replies import FailureClass, classify
-from webapp.triage.phrases import FULL, LATER, NO_SUCH_ADDRESS
+from webapp.triage.phrases import FULL, LATER, NO_SUCH_ADDRESS, TOO_LARGE
 
 
 class Hardness(StrEnum):
@@ -74,6 +74,8 @@ def hardness(status: str, words: str) -> Hardness:
     ('blocked', 'soft')
     >>> hardness("5.7.1", "550 5.1.1 User unknown").value
     'hard'
+    >>> hardness("5.1.1", "550 max message size exceeded").value
+    'blocked'
     """
     status = _telling(status, words)
     detail = status[2:]
@@ -81,6 +83,7 @@ def hardness(status: str, words: str) -> Hardness:
         (detail == "2.2", Hardness.FULL),
         (not detail.startswith("1.") and FULL.search(words), Hardness.FULL),
         (status.startswith("4"), Hardness.SOFT),
+        (TOO_LARGE.search(words), Hardness.BLOCKED),
         (detail in _HARD or NO_SUCH_ADDRESS.search(words), Hardness.HARD),
         (_BLOCKED.match(detail), Hardness.BLOCKED),
         (detail == "4.7" or LATER.search(words), Hardness.SOFT),
@@ -100,9 +103,9 @@ def _telling(status: str, words: str) -> str:
 
 def _by_words(status: str, words: str) -> Hardness:
     code = code_in(words) or (550 if status.startswith("5") else None)
-    if code is None:
+    kind = classify(code or 550, status or None, words).failure_class
+    if code is None and kind is not FailureClass.POLICY:
         return Hardness.SOFT
-    kind = classify(code, status or None, words).failure_class
     return {
         FailureClass.ADDRESS: Hardness.HARD,
         FailureClass.POLICY: Hardness.BLOCKED,

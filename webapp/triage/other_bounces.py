@@ -1,11 +1,16 @@
 """Bounces without an RFC 3464 report: a gate, then flufl.bounce, then words. Pure.
 
+The gate is the sender: a mail system by its name or its address, or nobody at all; an
+empty envelope sender; or a subject that opens as those of bounces do. The less the
+sender says, the more the text has to.
+
 flufl.bounce 6.0 knows the free texts of many servers, but it reads the text of any mail
 as if it were a bounce and raises where From is missing or not ASCII. So it is asked
 behind a gate only, on a copy with a plain From, few and short lines, and what it raises
 is an answer of nothing.
 """
 
+import re
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message as StandardMessage
@@ -17,18 +22,21 @@ from webapp.mailboxes.mime import Parsed
 from webapp.triage import auto_replies
 from webapp.triage.hardness import Hardness, code_in, enhanced_in, hardness
 from webapp.triage.phrases import (
+    BOUNCE_OPENINGS,
     BOUNCE_SUBJECTS,
     DAEMON_ADDRESSES,
     DAEMON_NAMES,
     DELAYS,
     FAILURES,
+    NO_SUCH_ADDRESS,
 )
-from webapp.triage.returned import enclosed, texts
+from webapp.triage.returned import enclosed, parted, texts
 
 MOST_LINES = 2000
 LINE_CAP = 500
 MOST_PARTS = 50
 WORDS_CAP = 20_000
+_NOBODY = re.compile(r"<\s*>\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +58,28 @@ def may_be_bounce(headers: Headers) -> bool:
     >>> may_be_bounce(Headers((("from", "Ada <ada@example.org>"),)))
     False
     """
-    return _is_of_a_machine(headers) or _has_null_sender(headers)
+    return (
+        _is_of_a_machine(headers)
+        or _has_null_sender(headers)
+        or bool(BOUNCE_OPENINGS.match(headers.text("subject")))
+    )
 
 
 def _is_of_a_machine(headers: Headers) -> bool:
-    if headers.first("x-failed-recipients"):
+    if headers.first("x-failed-recipients") or _is_report(headers):
         return True
-    kind = headers.first("content-type").lower()
-    if kind.startswith("multipart/report") or "delivery-status" in kind[:200]:
+    if _NOBODY.search(headers.first("from")[:LINE_CAP]):
         return True
     return any(
         DAEMON_ADDRESSES.search(one.addr)
         or (DAEMON_NAMES.fullmatch(one.name) or DAEMON_NAMES.fullmatch(one.addr))
         for one in headers.addresses("from")
     )
+
+
+def _is_report(headers: Headers) -> bool:
+    kind = headers.first("content-type").lower()
+    return kind.startswith("multipart/report") or "delivery-status" in kind[:200]
 
 
 def _has_null_sender(headers: Headers) -> bool:
@@ -79,39 +95,78 @@ def bounce_in(mail: Parsed, source: bytes) -> Bounce | None:
     subject = headers.text("subject")
     if auto_replies.is_subject_of_one(subject):
         return None
-    text = "\n".join(texts(mail))[:WORDS_CAP]
+    text, returned = parted("\n".join(texts(mail))[:WORDS_CAP])
     temporary, permanent = _flufl(mail, source)
-    says = bool(BOUNCE_SUBJECTS.search(subject))
-    strong = _is_of_a_machine(headers)
-    if not _is_convincing(mail, text, strong=strong, says=says, found=permanent):
-        warns = DELAYS.search(f"{subject}\n{text}") and (says or FAILURES.search(text))
-        if strong and (temporary or warns):
+    signs = _Signs(
+        is_of_a_machine=_is_of_a_machine(headers),
+        has_null_sender=_has_null_sender(headers),
+        is_report=_is_report(headers),
+        says=bool(BOUNCE_SUBJECTS.search(subject)),
+        fails=_fails(text),
+        names=bool(permanent),
+        returns=bool(returned or enclosed(mail)),
+        answers=_answers_something(headers),
+    )
+    if not _is_convincing(signs):
+        warns = DELAYS.search(f"{subject}\n{text}") and (
+            signs.says or FAILURES.search(text)
+        )
+        if signs.is_of_a_machine and (temporary or warns):
             return _made(headers, text, temporary, is_delay=True)
         return None
     is_delay = not permanent and bool(DELAYS.search(f"{subject}\n{text[:2000]}"))
     return _made(headers, text, permanent or temporary, is_delay=is_delay)
 
 
-def _is_convincing(
-    mail: Parsed, text: str, *, strong: bool, says: bool, found: list[str]
-) -> bool:
-    fails = bool(FAILURES.search(text) or enhanced_in(text))
-    if strong:
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What speaks for a bounce.
+
+    Attributes
+    ----------
+    says, fails
+        That its subject calls it one; that its text says that something failed.
+    names
+        That flufl.bounce found whom it is about.
+    returns
+        That it holds a message, or the header of one.
+    answers
+        That it refers to another mail.
+    """
+
+    is_of_a_machine: bool
+    has_null_sender: bool
+    is_report: bool
+    says: bool
+    fails: bool
+    names: bool
+    returns: bool
+    answers: bool
+
+
+def _fails(text: str) -> bool:
+    words = FAILURES.search(text) or NO_SUCH_ADDRESS.search(text)
+    return bool(words or enhanced_in(text))
+
+
+def _is_convincing(signs: _Signs) -> bool:
+    if signs.is_of_a_machine:
+        refers = signs.returns or signs.answers
         return (
-            bool(found and (says or fails))
-            or (says and fails)
-            or ((says or fails) and _answers_something(mail))
+            (signs.names and (signs.says or signs.fails or signs.returns))
+            or (signs.says and (signs.fails or signs.is_report))
+            or ((signs.says or signs.fails) and refers)
         )
-    # Only the empty sender speaks for it: vacation robots use that as well.
-    return says and (fails or bool(found))
+    # Only the empty sender speaks for it (vacation robots use that as well), or only
+    # the subject, which anybody can write: then it has to bring the message back.
+    is_enough = signs.has_null_sender or signs.returns
+    return is_enough and signs.says and (signs.fails or signs.names)
 
 
-def _answers_something(mail: Parsed) -> bool:
-    headers = mail.headers
+def _answers_something(headers: Headers) -> bool:
     return bool(
         message_ids(headers.first("in-reply-to"))
         or message_ids(headers.first("references"))
-        or enclosed(mail)
     )
 
 

@@ -128,7 +128,9 @@ DAEMON_ADDRESSES = any_of(
     microsoftexchange[0-9a-f]
     double-bounce
     mta@
-    smtp-?gateway
+    [\w.-]*smtp[-_.]?(?:gateway|mail|service)
+    "?system ?administrator"?@
+    ndr@
     """,
     before=r"^\s*",
 )
@@ -202,13 +204,34 @@ BOUNCE_SUBJECTS = any_of(
 )
 
 
+#: How the subjects of bounces begin, where no other sign says whose mail it is.
+BOUNCE_OPENINGS = any_of(
+    r"""
+    undeliver
+    returned (?:e-?)?mail\b
+    non-?deliver
+    delivery fail
+    failure notice
+    mail (?:delivery )?(?:failed|failure)
+    (?:mail|message) (?:could|can) ?not be deliver
+    delivery status notification
+    unzustellbar
+    nicht zugestellt
+    non remis
+    [ée]chec de (?:la )?(?:remise|distribution|livraison)
+    onbestelbaar
+    """,
+    before=r"^\W*",
+)
+
+
 #: What a warning says that gave nothing up.
 DELAYS = any_of(
     r"""
     delayed
     delay\)
     \bwarning\b
-    will (?:keep|continue) (?:to )?tr
+    will (?:keep|continue) (?:to )?(?:tr|be made)
     still being retried
     do not need to resend
     verz[öo]gert
@@ -222,7 +245,11 @@ DELAYS = any_of(
 #: What the text of a bounce says.
 FAILURES = any_of(
     r"""
-    could not be delivered
+    could not (?:be delivered|deliver)
+    can ?not be delivered
+    error (?:while )?delivering
+    been returned because
+    not a valid (?:user|recipient|address|mailbox)
     couldn't be delivered
     wasn't delivered
     was not delivered
@@ -238,6 +265,7 @@ FAILURES = any_of(
     does not exist
     mailbox (?:is )?full
     quota
+    exceeds (?:the )?allowed
     """
 )
 
@@ -254,12 +282,12 @@ NO_SUCH_ADDRESS = any_of(
     does ?n[o']t exist
     doesn't have an? \S{1,60} account
     recipientnotfound
-    not a valid (?:mailbox|address|recipient)
+    not a valid (?:mailbox|address|recipient|user)
     no longer (?:available|valid|in use|active)
     mailbox (?:is )?(?:disabled|unavailable|not available)
     account (?:is |has been |was )?(?:disabled|closed|inactive|deleted)
     invalid (?:recipient|mailbox|user)
-    no mailbox here
+    no (?:such )?mailbox (?:here|found)
     unrouteable address
     not listed in
     as\(201806281\)
@@ -282,8 +310,23 @@ FULL = any_of(
     over ?quota
     insufficient (?:system |disk )?(?:storage|space)
     exceeded (?:its|their|the|storage)
+    mailbox (?:size |storage )?(?:limit )?exceed
+    mail ?box space
+    (?:too many|zu ?viele) (?:e-?mails?|messages) (?:on|in|auf|im)\b
     storage (?:limit|allocation)
     out of (?:storage|space)
+    """
+)
+
+
+#: That a message is too large, whatever the code says of the address.
+TOO_LARGE = any_of(
+    r"""
+    message (?:is )?too (?:large|big|long)
+    message (?:file )?size exceed
+    message exceeds
+    max(?:imum)? (?:allowed )?message size
+    message size (?:limit|too)
     """
 )
 
