@@ -1,8 +1,8 @@
 """A campaign of personalised text and HTML messages, from launch to the last row sent.
 
 The yardstick is Postfix's own load generator `smtp-source`, written in C: it sends as
-many octets in as many messages over 16 kept sessions to the same smtp-sink, and keeps
-no record of them.
+many octets in as many messages over 16 sessions to the same smtp-sink, as it comes (a
+session for each message), and keeps no record of them.
 """
 
 import shutil
@@ -28,7 +28,7 @@ def smtp_source(port: int, messages: int) -> float:
     """Return how many messages a second smtp-source sends."""
     binary = shutil.which("smtp-source", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     assert binary, "smtp-source is missing: install Debian's postfix (see `make test`)"
-    words = ["-d", "-s", str(CONNECTIONS), "-m", str(messages), "-l", str(OCTETS)]
+    words = ["-s", str(CONNECTIONS), "-m", str(messages), "-l", str(OCTETS)]
     words += ["-f", "desk@library.example", "-t", "reader@example.org"]
     began = time.perf_counter()
     subprocess.run(  # noqa: S603 - our own command

@@ -28,6 +28,7 @@ from typing import Self
 
 from webapp.composing.wire import transparent
 from webapp.core.net import READ_SECONDS, PrivateHosts
+from webapp.core.turns import alone
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
 from webapp.senders.proofs import kind_of, same_for_all, together
 from webapp.senders.server import Server
@@ -51,7 +52,7 @@ AT_ONCE = 64 * 1024
 class SmtpTransport:
     """A way out by SMTP; the connection is kept from message to message.
 
-    For one thread at a time: each has a transport of its own.
+    For one conversation at a time: each has a transport of its own.
 
     Parameters
     ----------
@@ -136,18 +137,25 @@ class SmtpTransport:
         ValueError
             If there is no recipient.
         """
-        if not rcpt_to:
-            raise ValueError("A message without recipients cannot be handed over.")
         parcel = Parcel(mail_from, tuple(rcpt_to), data, smtputf8)
+        return alone(self.offer(parcel, ahead))
+
+    async def offer(
+        self, parcel: Parcel, ahead: Callable[[], Parcel | None] | None = None
+    ) -> Outcome:
+        """Do what `hand_over` does, taking turns with other conversations."""
+        if not parcel.rcpt_to:
+            raise ValueError("A message without recipients cannot be handed over.")
         try:
-            parcel = checked(parcel)
+            if self._ahead is None or self._ahead.parcel != parcel:
+                parcel = checked(parcel)
             reused = self._session is not None
             try:
-                return self._offer(parcel, ahead)
+                return await self._offer(parcel, ahead)
             except (Unwell, Lost):
                 if not reused:
                     raise
-            return self._offer(parcel, ahead)
+            return await self._offer(parcel, ahead)
         except Settled as settled:
             return settled.outcome
         except Unwell as unwell:
@@ -155,7 +163,7 @@ class SmtpTransport:
         except Lost as lost:
             return same_for_all(Kind.DEFERRED, parcel.rcpt_to, words=str(lost))
 
-    def _offer(
+    async def _offer(
         self, parcel: Parcel, ahead: Callable[[], Parcel | None] | None
     ) -> Outcome:
         """Go through one mail transaction (RFC 5321 3.3).
@@ -168,15 +176,15 @@ class SmtpTransport:
             Before DATA; the connection is closed then.
         """
         try:
-            envelope = self._envelope(parcel)
-            refused = self._refused(envelope)
+            envelope = await self._envelope(parcel)
+            refused = await self._refused(envelope)
         except (Unwell, Lost):
             self._drop()
             raise
-        came_to = self._data(envelope, ahead)
+        came_to = await self._data(envelope, ahead)
         return together(parcel.rcpt_to, refused, came_to)
 
-    def _envelope(self, parcel: Parcel) -> Envelope:
+    async def _envelope(self, parcel: Parcel) -> Envelope:
         """Return the envelope of a parcel, begun now if it was not begun before."""
         begun, self._ahead = self._ahead, None
         if begun is not None:
@@ -185,19 +193,19 @@ class SmtpTransport:
             self._drop()
         if self._session is None:
             session = SmtpSession(self._server, self._allowed, self._seconds)
-            session.open()
+            await session.open()
             self._session = session
             self.size_limit = session.size_limit
             self._is_halfway = False
         envelope = Envelope(self._session, parcel, reset=self._is_halfway)
         self._is_halfway = True
-        envelope.begin()
+        await envelope.begin()
         return envelope
 
-    def _refused(self, envelope: Envelope) -> dict[str, RecipientOutcome]:
+    async def _refused(self, envelope: Envelope) -> dict[str, RecipientOutcome]:
         """Hear about the envelope; what was not offered at last leaves no trace."""
         try:
-            return envelope.refused()
+            return await envelope.refused()
         except Settled:
             self._is_halfway = not envelope.is_over
             if not envelope.session.is_open:
@@ -211,18 +219,18 @@ class SmtpTransport:
             self._session.abort()
             self._session = None
 
-    def _data(
+    async def _data(
         self, envelope: Envelope, ahead: Callable[[], Parcel | None] | None
     ) -> tuple[Kind, Reply | str]:
         """Hand over the body and the final dot; return what that came to."""
         try:
-            refusal = self._body(envelope, ahead)
+            refusal = await self._body(envelope, ahead)
         except Lost as lost:
             self._drop()
             return Kind.DEFERRED, f"{lost} Nothing was accepted."
-        return refusal or self._after_dot(envelope.session)
+        return refusal or await self._after_dot(envelope.session)
 
-    def _body(
+    async def _body(
         self, envelope: Envelope, ahead: Callable[[], Parcel | None] | None
     ) -> tuple[Kind, Reply | str] | None:
         """Send the message with the final dot; return the refusal, if there is one.
@@ -234,22 +242,22 @@ class SmtpTransport:
             nothing was accepted then.
         """
         session = envelope.session
-        reply = envelope.reply()
+        reply = await envelope.reply()
         if reply.code != START_MAIL_INPUT:
             if reply.code == NOT_AVAILABLE:
                 self._drop()
             return kind_of(reply), reply
         body = transparent(envelope.parcel.data)
         if len(body) > AT_ONCE:
-            session.send(body)
+            await session.send(body)
             body = b""
             if session.has_spoken():
-                reply = session.read_reply()  # it did not want to hear the end
+                reply = await session.read_reply()  # it did not want to hear the end
                 self._drop()
                 return kind_of(reply), reply
         # The only place where a message can become *unknown*.
         end = body + FINAL_DOT
-        session.send(end + self._look_ahead(session, ahead), through=len(end))
+        await session.send(end + self._look_ahead(session, ahead), through=len(end))
         return None
 
     def _look_ahead(
@@ -268,10 +276,10 @@ class SmtpTransport:
         self._ahead = envelope
         return envelope.octets()
 
-    def _after_dot(self, session: SmtpSession) -> tuple[Kind, Reply | str]:
+    async def _after_dot(self, session: SmtpSession) -> tuple[Kind, Reply | str]:
         """Wait for the reply to the final dot."""
         try:
-            reply = session.read_reply(self._dot_seconds)
+            reply = await session.read_reply(self._dot_seconds)
         except Lost as lost:
             self._drop()
             return Kind.UNKNOWN, f"{lost} It may have been accepted."

@@ -63,14 +63,12 @@ def checked(parcel: Parcel) -> Parcel:
     """
     try:
         gate(parcel.data)
-        return replace(
-            parcel,
-            rcpt_to=tuple(parse_address(addr) for addr in parcel.rcpt_to),
-            mail_from=parse_address(parcel.mail_from) if parcel.mail_from else "",
-        )
+        rcpt_to = tuple(parse_address(addr) for addr in parcel.rcpt_to)
+        mail_from = parse_address(parcel.mail_from) if parcel.mail_from else ""
     except (AddressError, ComposeError) as error:
         outcome = same_for_all(Kind.REFUSED, parcel.rcpt_to, words=error.words)
         raise Settled(outcome) from None
+    return replace(parcel, rcpt_to=rcpt_to, mail_from=mail_from)
 
 
 class Envelope:
@@ -123,7 +121,7 @@ class Envelope:
         self._waiting = len(self._commands)
         return b"".join(map(command_line, self._commands))
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Say what can be said at once.
 
         Raises
@@ -132,9 +130,9 @@ class Envelope:
             If the connection breaks.
         """
         if self.goes_at_once:
-            self.session.send(self.octets())
+            await self.session.send(self.octets())
 
-    def refused(self) -> dict[str, RecipientOutcome]:
+    async def refused(self) -> dict[str, RecipientOutcome]:
         """Hear what became of the sender and the recipients; return who is not taken.
 
         Raises
@@ -144,26 +142,26 @@ class Envelope:
         Unwell, Lost
             If the server cannot be used; nothing was accepted.
         """
-        if self._resets and not self.reply().is_yes:
+        if self._resets and not (await self.reply()).is_yes:
             raise Lost("The server would not begin anew.")
         rcpt_to = self.parcel.rcpt_to
-        mail = self.reply()
+        mail = await self.reply()
         if not mail.is_yes:
             _raise_if_unwell(mail)
-            self._hear_out(has_sender=False)
+            await self._hear_out(has_sender=False)
             raise Settled(same_for_all(kind_of(mail), rcpt_to, mail))
         refused: dict[str, RecipientOutcome] = {}
         for addr in rcpt_to:
-            reply = self.reply()
+            reply = await self.reply()
             if not reply.is_yes:
                 _raise_if_unwell(reply)
                 refused[addr] = recipient(addr, kind_of(reply), reply)
         if all(addr in refused for addr in rcpt_to):
-            self._hear_out(has_sender=True)
+            await self._hear_out(has_sender=True)
             raise Settled(together(rcpt_to, refused, None))
         return refused
 
-    def reply(self) -> Reply:
+    async def reply(self) -> Reply:
         """Return the next reply; where none is to come, say the next command first.
 
         Raises
@@ -173,10 +171,10 @@ class Envelope:
         """
         if self._waiting:
             self._waiting -= 1
-            return self.session.read_reply()
-        return self.session.command(next(self._said))
+            return await self.session.read_reply()
+        return await self.session.command(next(self._said))
 
-    def _hear_out(self, *, has_sender: bool) -> None:
+    async def _hear_out(self, *, has_sender: bool) -> None:
         """Hear what is still to come, when nothing will be sent.
 
         A server may want a message although it took no recipient: then the final dot
@@ -185,13 +183,13 @@ class Envelope:
         """
         try:
             while self._waiting:
-                reply = self.reply()
+                reply = await self.reply()
                 if reply.code == START_MAIL_INPUT and not self._waiting:
                     if not has_sender:
                         self.session.abort()
                         return
-                    self.session.send(FINAL_DOT)
-                    self.session.read_reply()
+                    await self.session.send(FINAL_DOT)
+                    await self.session.read_reply()
                     self.is_over = True
         except Lost:
             self.session.abort()

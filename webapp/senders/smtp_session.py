@@ -7,16 +7,20 @@ is one to fear.
 
     connect() ─▶ secure() ─▶ sign_in() ─▶ command() …
 
-Each step raises `Unwell` with words; the socket is closed then.
+Each step raises `Unwell` with words; the socket is closed then. All are coroutines that
+take turns with other conversations (`webapp.core.turns`); what blocks, looking a name
+up, connecting, a TLS handshake, is done aside.
 """
 
 import base64
 import contextlib
 import ssl
 from collections.abc import Iterator
+from functools import partial
 
 from webapp.core import net
-from webapp.core.net import NetError, NetTrouble, PrivateHosts
+from webapp.core.net import NetError, NetTrouble, Pinned, PrivateHosts
+from webapp.core.turns import aside, readable, writable
 from webapp.senders.outcome import Trouble
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp_reply import Lost, Reply, parse_reply, printable
@@ -25,6 +29,8 @@ _MAX_LINE = 4096  # octets; RFC 5321 4.5.3.1.5 asks for 512
 _MAX_LINES = 200
 _MAX_SIZE_DIGITS = 18  # fits into 64 bits; RFC 1870 allows 20
 _CHUNK = 262_144
+_READ = 8192
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _SEND_SECONDS = 180.0  # for each chunk, RFC 5321 4.5.3.2.5
 
 
@@ -71,8 +77,6 @@ class SmtpSession:
         self.is_open = True
         self._buffer = b""
         self._lines: list[bytes] = []
-        self._timeout: float | None = None
-        self._longest = seconds
 
     @property
     def size_limit(self) -> int:
@@ -81,7 +85,7 @@ class SmtpSession:
         known = limit.isascii() and limit.isdigit() and len(limit) <= _MAX_SIZE_DIGITS
         return int(limit) if known else 0
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Take all steps up to where messages can be offered.
 
         Raises
@@ -89,11 +93,11 @@ class SmtpSession:
         Unwell
             If one of them fails.
         """
-        self.connect()
-        self.secure()
-        self.sign_in()
+        await self.connect()
+        await self.secure()
+        await self.sign_in()
 
-    def connect(self) -> None:
+    async def connect(self) -> None:
         """Connect, with TLS at once where it is implicit, and read the greeting.
 
         Raises
@@ -102,11 +106,7 @@ class SmtpSession:
             With trouble ``network`` or ``tls``.
         """
         try:
-            pinned = net.resolve(self.server.host, self.server.port, self._allowed)
-            seconds = min(self._seconds, net.CONNECT_SECONDS)
-            self._socket = net.connect(
-                pinned, connect_seconds=seconds, read_seconds=self._seconds
-            )
+            pinned = await aside(self._connected)
         except NetError as error:
             raise Unwell(_trouble(error), error.words) from None
         if self.server.security is Security.NONE and not pinned.private:
@@ -115,13 +115,13 @@ class SmtpSession:
             raise Unwell(Trouble.TLS, words)
         with self._closing_on_failure("It did not greet us as a mail server does."):
             if self.server.security is Security.TLS:
-                self._start_tls()
-            greeting = self.read_reply()
+                await self._start_tls()
+            greeting = await self.read_reply()
             if greeting.code != 220:  # noqa: PLR2004 - RFC 5321 3.1
                 words = f"{self.server.host} takes no connections just now."
                 raise Unwell(Trouble.NETWORK, words)
 
-    def secure(self) -> None:
+    async def secure(self) -> None:
         """Say EHLO, and start TLS where that is required.
 
         Raises
@@ -130,22 +130,22 @@ class SmtpSession:
             With trouble ``tls`` where STARTTLS is required and not to be had.
         """
         with self._closing_on_failure("It hung up before the session began."):
-            self._hello()
+            await self._hello()
             if self.server.security is not Security.STARTTLS:
                 return
             words = f"{self.server.host} does not offer STARTTLS. Nothing was sent."
             if "STARTTLS" not in self.extensions:
                 raise Unwell(Trouble.TLS, words)
-            reply = self.command("STARTTLS")
+            reply = await self.command("STARTTLS")
             if reply.code != 220:  # noqa: PLR2004 - RFC 3207 4
                 raise Unwell(Trouble.TLS, words, reply)
             if self._buffer:
                 words = f"{self.server.host} spoke in the clear after STARTTLS."
                 raise Unwell(Trouble.TLS, words)
-            self._start_tls()
-            self._hello()
+            await self._start_tls()
+            await self._hello()
 
-    def sign_in(self) -> None:
+    async def sign_in(self) -> None:
         """Authenticate, if there is a login (RFC 4954).
 
         Raises
@@ -158,16 +158,16 @@ class SmtpSession:
         with self._closing_on_failure("It hung up while we signed in."):
             offered = self.extensions.get("AUTH", "").upper().split()
             if "PLAIN" in offered:
-                reply = self._auth_plain()
+                reply = await self._auth_plain()
             elif "LOGIN" in offered:
-                reply = self._auth_login()
+                reply = await self._auth_login()
             else:
                 words = f"{self.server.host} offers no way to sign in with a password."
                 raise Unwell(Trouble.AUTH, words)
             if not reply.is_yes:
                 raise self._not_signed_in(reply)
 
-    def command(self, line: str) -> Reply:
+    async def command(self, line: str) -> Reply:
         """Send one command and return the reply.
 
         Raises
@@ -177,16 +177,15 @@ class SmtpSession:
         ValueError
             If the line could be read as two.
         """
-        self._wait_at_most(self._seconds)
-        self._send(command_line(line))
-        return self.read_reply()
+        await self.send(command_line(line))
+        return await self.read_reply()
 
     @property
     def pipelines(self) -> bool:
         """Whether several commands may go out in one write (RFC 2920)."""
         return "PIPELINING" in self.extensions
 
-    def send(self, data: bytes | memoryview, through: int | None = None) -> None:
+    async def send(self, data: bytes | memoryview, through: int | None = None) -> None:
         """Send octets in chunks, each with its own time-out.
 
         Parameters
@@ -201,13 +200,15 @@ class SmtpSession:
             If the connection breaks before the network has taken what matters: then the
             server cannot have all of it.
         """
-        self._wait_at_most(_SEND_SECONDS)
         left = memoryview(data)
         matters = len(left) if through is None else through
         total = len(left)
         try:
             while left:
-                left = left[self._socket.send(left[:_CHUNK]) :]
+                try:
+                    left = left[self._socket.send(left[:_CHUNK]) :]
+                except _WOULD_BLOCK as full:
+                    await self._can_go_on(full)
         except OSError as error:
             if total - len(left) < matters:
                 raise Lost("The connection broke.") from error
@@ -216,16 +217,15 @@ class SmtpSession:
         """Say whether something came in that nobody has read: a reply, or the end."""
         if self._buffer:
             return True
-        self._wait_at_most(0)
         try:
-            self._buffer = self._socket.recv(8192)
-        except (BlockingIOError, ssl.SSLWantReadError):
+            self._buffer = self._socket.recv(_READ)
+        except _WOULD_BLOCK:
             return False
         except OSError:
             return True
         return True
 
-    def read_reply(self, seconds: float | None = None) -> Reply:
+    async def read_reply(self, seconds: float | None = None) -> Reply:
         """Read one reply, of any number of lines.
 
         Raises
@@ -233,20 +233,24 @@ class SmtpSession:
         Lost
             If none comes in time, the connection breaks, or it is no reply.
         """
-        self._longest = self._seconds if seconds is None else seconds
+        longest = self._seconds if seconds is None else seconds
         lines: list[bytes] = []
         while len(lines) < _MAX_LINES:
-            line = self._read_line()
-            lines.append(line)
+            line, found, rest = self._buffer.partition(b"\n")
+            if not found:
+                await self._receive(longest)
+                continue
+            self._buffer = rest
+            lines.append(line := line.removesuffix(b"\r"))
             if line[3:4] != b"-":
+                self._lines = lines
                 return parse_reply(lines)
         raise Lost("The server's answer does not end.")
 
     def close(self) -> None:
         """Say goodbye, without waiting for an answer."""
         with contextlib.suppress(OSError):
-            self._wait_at_most(1)
-            self._socket.sendall(b"QUIT\r\n")
+            self._socket.send(b"QUIT\r\n")
         self.abort()
 
     def abort(self) -> None:
@@ -267,13 +271,13 @@ class SmtpSession:
             self.abort()
             raise
 
-    def _hello(self) -> None:
+    async def _hello(self) -> None:
         """Say EHLO and note what is offered; HELO where that is not known."""
         self.extensions = {}
         name = self._own_name()
-        reply, lines = self._ehlo(name)
+        reply, lines = await self._ehlo(name)
         if not reply.is_yes:
-            reply = self.command(f"HELO {name}")
+            reply = await self.command(f"HELO {name}")
             lines = []
         if not reply.is_yes:
             words = f"{self.server.host} refused our greeting."
@@ -282,11 +286,10 @@ class SmtpSession:
             keyword, _, value = line.replace("AUTH=", "AUTH ", 1).partition(" ")
             self.extensions[keyword.upper()] = value
 
-    def _ehlo(self, name: str) -> tuple[Reply, list[str]]:
+    async def _ehlo(self, name: str) -> tuple[Reply, list[str]]:
         """Say EHLO; return the reply and its lines, which `Reply` runs together."""
-        self._send(f"EHLO {name}\r\n".encode())
-        self._lines = []
-        reply = self.read_reply()
+        await self.send(f"EHLO {name}\r\n".encode())
+        reply = await self.read_reply()
         return reply, [printable(line[4:]) for line in self._lines]
 
     def _own_name(self) -> str:
@@ -294,28 +297,27 @@ class SmtpSession:
         address = str(self._socket.getsockname()[0])
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
-    def _start_tls(self) -> None:
+    async def _start_tls(self) -> None:
         """Put verified TLS on the socket."""
         try:
             context = net.tls_context(self.server.ca_pem or None)
-            self._wait_at_most(self._seconds)
-            self._socket = net.start_tls(self._socket, self.server.host, context)
+            await aside(partial(self._shake_hands, context))
         except NetError as error:
             raise Unwell(_trouble(error), error.words) from None
 
-    def _auth_plain(self) -> Reply:
+    async def _auth_plain(self) -> Reply:
         """Authenticate with PLAIN (RFC 4616)."""
         both = _base64(f"\0{self.server.login}\0{self.server.password or ''}")
-        reply = self.command(f"AUTH PLAIN {both}")
-        return self.command(both) if reply.code == _GO_ON else reply
+        reply = await self.command(f"AUTH PLAIN {both}")
+        return await self.command(both) if reply.code == _GO_ON else reply
 
-    def _auth_login(self) -> Reply:
+    async def _auth_login(self) -> Reply:
         """Authenticate with LOGIN, which old servers know alone."""
-        reply = self.command("AUTH LOGIN")
+        reply = await self.command("AUTH LOGIN")
         for word in (self.server.login or "", self.server.password or ""):
             if reply.code != _GO_ON:
                 return reply
-            reply = self.command(_base64(word))
+            reply = await self.command(_base64(word))
         return reply
 
     def _not_signed_in(self, reply: Reply) -> Unwell:
@@ -336,37 +338,43 @@ class SmtpSession:
                 text = text.replace(secret, "•••")
         return Reply(reply.code, reply.enhanced, text)
 
-    def _wait_at_most(self, seconds: float) -> None:
-        """Set the time-out of the socket, if it is another: that is a system call."""
-        if self._timeout != seconds:
-            self._socket.settimeout(seconds)
-            self._timeout = seconds
+    def _connected(self) -> Pinned:
+        """Connect; blocks."""
+        pinned = net.resolve(self.server.host, self.server.port, self._allowed)
+        seconds = min(self._seconds, net.CONNECT_SECONDS)
+        self._socket = net.connect(pinned, connect_seconds=seconds)
+        self._socket.setblocking(False)
+        return pinned
 
-    def _send(self, data: bytes) -> None:
-        """Send octets."""
+    def _shake_hands(self, context: ssl.SSLContext) -> None:
+        """Put verified TLS on the socket; blocks."""
+        self._socket.settimeout(self._seconds)
+        self._socket = net.start_tls(self._socket, self.server.host, context)
+        self._socket.setblocking(False)
+
+    async def _can_go_on(self, full: OSError) -> None:
+        """Wait until what was tried can be tried again; TLS may have to read first."""
+        wait = readable if isinstance(full, ssl.SSLWantReadError) else writable
+        await wait(self._socket.fileno(), _SEND_SECONDS)
+
+    async def _receive(self, seconds: float) -> None:
+        """Take in some octets, as soon as there are any."""
+        if len(self._buffer) > _MAX_LINE:
+            raise Lost("The server's answer is no SMTP.")
+        sock = self._socket
         try:
-            self._socket.sendall(data)
+            if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+                await readable(sock.fileno(), seconds)
+            received = sock.recv(_READ)
+        except _WOULD_BLOCK:
+            return
+        except TimeoutError as error:
+            raise Lost("The server did not answer in time.") from error
         except OSError as error:
             raise Lost("The connection broke.") from error
-
-    def _read_line(self) -> bytes:
-        """Return one line without its end."""
-        while b"\n" not in self._buffer:
-            self._wait_at_most(self._longest)
-            if len(self._buffer) > _MAX_LINE:
-                raise Lost("The server's answer is no SMTP.")
-            try:
-                received = self._socket.recv(8192)
-            except TimeoutError as error:
-                raise Lost("The server did not answer in time.") from error
-            except OSError as error:
-                raise Lost("The connection broke.") from error
-            if not received:
-                raise Lost("The server hung up.")
-            self._buffer += received
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        self._lines.append(line := line.removesuffix(b"\r"))
-        return line
+        if not received:
+            raise Lost("The server hung up.")
+        self._buffer += received
 
 
 _GO_ON = 334  # RFC 4954 4

@@ -17,8 +17,10 @@ from webapp.composing.letter import ComposeError
 from webapp.composing.wire import gate
 from webapp.core import practice, secrets
 from webapp.core.net import NO_PRIVATE_HOSTS, PrivateHosts
+from webapp.core.turns import alone
 from webapp.senders.models import Sender, TransportKind
-from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
+from webapp.senders.outcome import Kind, Outcome
+from webapp.senders.proofs import same_for_all
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
 from webapp.senders.smtp_envelope import Parcel
@@ -57,6 +59,11 @@ class Transport(Protocol):
         `ahead` may be asked what will be handed over next, to prepare for it.
         """
 
+    async def offer(
+        self, parcel: Parcel, ahead: Callable[[], Parcel | None] | None = None
+    ) -> Outcome:
+        """Do the same, taking turns with others (`webapp.core.turns`)."""
+
 
 class DryRunTransport:
     """A way out that leads nowhere; the caller keeps the bytes."""
@@ -83,14 +90,21 @@ class DryRunTransport:
         ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
         """Accept what could be sent; refuse what no server should see."""
-        del mail_from, smtputf8, ahead
+        return alone(
+            self.offer(Parcel(mail_from, tuple(rcpt_to), data, smtputf8), ahead)
+        )
+
+    async def offer(
+        self, parcel: Parcel, ahead: Callable[[], Parcel | None] | None = None
+    ) -> Outcome:
+        """Do the same; there is nothing to wait for."""
+        del ahead
         kind, reply = Kind.ACCEPTED, DRY_RUN_REPLY
         try:
-            gate(data)
+            gate(parcel.data)
         except ComposeError as error:
             kind, reply = Kind.REFUSED, error.words
-        recipients = tuple(RecipientOutcome(a, kind, None, reply) for a in rcpt_to)
-        return Outcome(kind, None, None, reply, recipients)
+        return same_for_all(kind, parcel.rcpt_to, words=reply)
 
 
 def open_transport(sender: Sender) -> Transport:

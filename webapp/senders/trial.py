@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from webapp.composing.mime import Composed
 from webapp.core.net import PrivateHosts
+from webapp.core.turns import alone
 from webapp.core.words import _
 from webapp.senders.outcome import Kind, Outcome, Trouble
 from webapp.senders.replies import classify
@@ -128,16 +129,16 @@ def _reach(session: SmtpSession, server: Server, steps: dict[str, Step]) -> None
     Unwell
         At the first that does not.
     """
-    session.connect()
+    alone(session.connect())
     steps["connect"] = _ok("connect", _connected(server))
-    session.secure()
+    alone(session.secure())
     if server.security is Security.NONE:
         words = _("Not encrypted. This host is allowed for that.")
         steps["tls"] = Step("tls", StepState.SKIPPED, words)
     else:
         words = _("The connection is encrypted, and the certificate is valid.")
         steps["tls"] = _ok("tls", words)
-    session.sign_in()
+    alone(session.sign_in())
     if server.login is None:
         words = _("No authentication.")
         steps["sign_in"] = Step("sign_in", StepState.SKIPPED, words)

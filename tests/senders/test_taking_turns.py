@@ -1,0 +1,89 @@
+"""Conversations of one thread prove as much as those that have a thread each."""
+
+import ssl
+import time
+from contextlib import nullcontext
+
+import pytest
+import trustme
+
+from tests.senders.conftest import LOOPBACK
+from tests.support.smtp_servers import STALL, RecordingServer
+from webapp.core.turns import Turns
+from webapp.senders.outcome import Kind, Outcome
+from webapp.senders.server import Security, Server
+from webapp.senders.smtp import SmtpTransport
+from webapp.senders.smtp_envelope import Parcel
+
+# More than the buffers of both ends hold: sending has to wait in mid-body.
+LARGE = b"Subject: x\r\n\r\n" + b"0123456789" * 7 + b"\r\n"
+LARGE += (b"0123456789" * 7 + b"\r\n") * 100_000
+
+
+@pytest.fixture
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+def talk(
+    where: Server, parcels: list[list[Parcel]], done: list[Outcome], seconds: float = 10
+) -> None:
+    """Hand each list of parcels over by a connection of its own, all in one thread."""
+
+    async def line(mine: list[Parcel]) -> None:
+        with SmtpTransport(
+            where, LOOPBACK, seconds=seconds, dot_seconds=seconds
+        ) as transport:
+            for number, parcel in enumerate(mine):
+                rest = mine[number + 1 :]
+                done.append(
+                    await transport.offer(parcel, lambda r=rest: r[0] if r else None)  # type: ignore[misc]  # a lambda's default has no type
+                )
+
+    turns = Turns("lines", nullcontext)
+    for mine in parcels:
+        turns.begin(line(mine))
+    until = time.monotonic() + 30
+    while len(done) < sum(map(len, parcels)):
+        assert time.monotonic() < until, f"only {len(done)} came back"
+        time.sleep(0.01)
+
+
+def to(*numbers: int, data: bytes = b"Subject: x\r\n\r\nHello\r\n") -> list[Parcel]:
+    return [Parcel("desk@example.org", (f"r{n}@example.com",), data) for n in numbers]
+
+
+@pytest.mark.parametrize("security", list(Security))
+def test_sixteen_lines_through_each_kind_of_security(
+    security: Security, ca: trustme.CA
+) -> None:
+    context = None
+    if security is not Security.NONE:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("localhost").configure_cert(context)
+    implicit = security is Security.TLS
+    pem = ca.cert_pem.bytes().decode() if context else None
+    with RecordingServer(tls=context, implicit=implicit) as server:
+        where = Server("localhost", server.port, security, ca_pem=pem)
+        done: list[Outcome] = []
+        lines = [to(*range(line, 320, 16)) for line in range(16)]
+        lines[3] = to(3, data=LARGE) + lines[3][1:]
+        talk(where, lines, done)
+        assert {one.kind for one in done} == {Kind.ACCEPTED}
+        assert server.most_open == 16
+        assert server.copies() == {f"r{n}@example.com": 1 for n in range(320)}
+        assert max(len(mail.data) for mail in server.mails) == len(LARGE)
+
+
+def test_a_silent_server_holds_up_one_line_only() -> None:
+    with RecordingServer() as server:
+        server.answer("dot", STALL)
+        where = Server("127.0.0.1", server.port, Security.NONE)
+        done: list[Outcome] = []
+        began = time.monotonic()
+        talk(where, [to(1), *(to(*range(n * 10, n * 10 + 9)) for n in (1, 2))], done, 2)
+        kinds = [one.kind for one in done]
+        assert kinds.count(Kind.UNKNOWN) == 1
+        assert kinds.count(Kind.ACCEPTED) == 18
+        assert kinds[-1] is Kind.UNKNOWN
+        assert 2 <= time.monotonic() - began < 6
