@@ -291,7 +291,7 @@ def test_late_truth_sends_on_with_a_finished_campaign(
     db.session.execute(sa.update(Campaign).values(state=State.FINISHED))
     db.session.commit()
     way.connections.marked += 1
-    way.connections._done.put(Done(handed, outcome(Kind.DEFERRED, 451)))
+    way.connections._done.append(Done(handed, outcome(Kind.DEFERRED, 451)))
     engine.settle()
     assert desk.state(campaign) is State.SENDING
     assert status() is Status.DEFERRED

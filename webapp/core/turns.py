@@ -174,7 +174,7 @@ class Turns:
         self._calls = 0
         self._bell: socket.socket | None = None
         self._is_rung = False
-        # Touched by the thread itself alone.
+        # Touched by the thread itself alone, and new for the next one.
         self._count = 0
         self._poll = select.poll()
         self._waiting: dict[int, _Turn] = {}
@@ -205,8 +205,8 @@ class Turns:
             self._bell.send(b"!")
 
     def _run(self, ear: socket.socket) -> None:
-        listening = ear.fileno()
-        self._poll.register(listening, select.POLLIN)
+        self._poll = select.poll()
+        self._poll.register(ear.fileno(), select.POLLIN)
         with self._within():
             self._hear(ear)
             while not self._is_over():
@@ -218,7 +218,6 @@ class Turns:
                 if time.monotonic() >= self._soonest:
                     self._expire()
                 self._hear(ear)
-        self._poll.unregister(listening)
         ear.close()
 
     def _is_over(self) -> bool:
