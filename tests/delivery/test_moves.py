@@ -10,6 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.sending import Desk
 from tests.support.world import World, play
+from webapp.campaigns import proving
 from webapp.campaigns.models import Message
 from webapp.campaigns.states import CAMPAIGN_MOVES, FINAL, MOVES, State, Status
 from webapp.core.db import db
@@ -126,6 +127,16 @@ def pause_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(marking, "_is_open", lambda *_given: True)
 
 
+def forget_early_answers(patch: pytest.MonkeyPatch) -> None:
+    """Do not look at what came back before a row became unknown."""
+    patch.setattr(proving, "catch_up", lambda _ids: None)
+
+
+def answers_prove_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Leave unknown what somebody answers."""
+    patch.setattr(proving, "it_went", lambda *_given: False)
+
+
 Steps = tuple[tuple[str, dict[str, Any]], ...]
 READ = {"which": 1, "count": 4, "is_fresh": False, "commit": "heard"}
 
@@ -164,6 +175,24 @@ SCRIPTS: tuple[tuple[Patch, Steps], ...] = (
             ("reconcile", {"times": 1}),
         ),
     ),
+    (
+        forget_early_answers,
+        (
+            send("takes it silently", is_recorded=False),
+            ("answer", {"number": 0}),
+            ("record", {"which": 0, "commit": "heard", "is_again": False}),
+        ),
+    ),
+    (
+        forget_early_answers,
+        (
+            send("takes it silently", is_recorded=False),
+            ("answer", {"number": 0}),
+            ("trouble", {"which": 0, "what": "freezes"}),
+            ("reconcile", {"times": 1}),
+        ),
+    ),
+    (answers_prove_nothing, (send("takes it silently"), ("answer", {"number": 0}))),
     (silence_is_a_failure, (send("takes it silently"),)),
     (
         pause_is_not_asked,

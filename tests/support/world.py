@@ -2,7 +2,8 @@
 
 Workers read, mark, hand over and record, each step at once or much later; the server
 accepts, refuses, defers or is silent; workers freeze, wake, die; answers to COMMIT are
-lost; operators pause, resume, cancel, suppress, retry and decide; clocks jump. The
+lost; operators pause, resume, cancel, suppress, retry and decide; people answer what
+they got; clocks jump. The
 functions called are those of the product, on a real database. After every step the rows
 are held against what the modelled server has really taken.
 """
@@ -26,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.sending import Desk, person
-from webapp.campaigns import steering
+from webapp.campaigns import coming_back, proving, steering
 from webapp.campaigns.models import Campaign, Event, Message
 from webapp.campaigns.states import FINAL, State, Status, may_move
 from webapp.campaigns.steering import Decision
@@ -95,6 +96,7 @@ class World(RuleBasedStateMachine):
         self.copies: dict[int, int] = {}
         self.excused: set[int] = set()
         self.went: set[int] = set()
+        self.answered: set[int] = set()
         self.suppressed: set[str] = set()
         self.before = dict.fromkeys(self.rows(), Status.PENDING)
 
@@ -272,6 +274,18 @@ class World(RuleBasedStateMachine):
             excuse = self.went if decision is Decision.WENT else self.excused
             excuse |= decided
 
+    @rule(number=st.integers(0, ROWS - 1))
+    def answer(self, number: int) -> None:
+        """Somebody answers a message that really arrived."""
+        message_id = sorted(self.rows())[number]
+        if not self.copies.get(message_id):
+            return
+        message = db.session.get_one(Message, message_id)
+        proving.it_went(message, coming_back.REPLIED)
+        coming_back.tell(message, coming_back.REPLIED, "once")
+        db.session.commit()
+        self.answered.add(message_id)
+
     @rule(number=st.integers(1, ROWS))
     def suppress(self, number: int) -> None:
         """Somebody unsubscribes; from now on nothing is marked for that address."""
@@ -331,6 +345,13 @@ class World(RuleBasedStateMachine):
                 assert copies == 0, f"{status}, and yet it went"
 
     @invariant()
+    def what_was_answered_is_not_unknown(self) -> None:
+        """Whoever answers a message proves that it went, early or late."""
+        rows = self.rows()
+        unknown = {one for one in self.answered if rows[one] is Status.UNKNOWN}
+        assert not unknown, "nobody knows of what somebody answered"
+
+    @invariant()
     def what_is_under_way_is_marked(self) -> None:
         """A row that a worker may hand over is not free for another one."""
         rows = self.rows()
@@ -349,6 +370,7 @@ class World(RuleBasedStateMachine):
 INVARIANTS = (
     World.moves_are_in_the_table,
     World.rows_agree_with_the_server,
+    World.what_was_answered_is_not_unknown,
     World.what_is_under_way_is_marked,
     World.a_finished_campaign_has_nothing_left,
 )

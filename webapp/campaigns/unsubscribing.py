@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from webapp.campaigns import coming_back, message_tokens
+from webapp.campaigns import coming_back, message_tokens, proving
 from webapp.campaigns.letters import UNSUBSCRIBE, VIEW, token_key, token_keys
 from webapp.campaigns.models import Message
 from webapp.core.clock import now
@@ -127,6 +127,7 @@ def unsubscribe(message: Message, *, everywhere: bool = False) -> None:
     suppressions.suppress_within(
         Channel.EMAIL, message.address, table_id, Reason.UNSUBSCRIBED, source
     )
+    proving.it_went(message, coming_back.UNSUBSCRIBED)
     coming_back.tell(message, coming_back.UNSUBSCRIBED, "link")
     db.session.commit()
 

@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from webapp.campaigns import proving
 from webapp.campaigns.models import Attempt, Event, Message, has_status
 from webapp.campaigns.states import Status
 from webapp.core.clock import now
@@ -232,6 +233,7 @@ def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
     ).all()
     if lost:
         _tell([(row.id, row.attempt) for row in lost])
+        proving.catch_up([row.id for row in lost])
     db.session.commit()
     return len(lost)
 

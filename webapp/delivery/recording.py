@@ -14,6 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from webapp.campaigns import proving
 from webapp.campaigns.models import (
     Attempt,
     Campaign,
@@ -70,6 +71,8 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     if addresses:
         connection.execute(_UPDATE_ADDRESS, addresses)
     tell([event_of(one, at) for one in settled if one.verdict.outcome != "not tried"])
+    if silent:
+        proving.catch_up([one.handed.prepared.id for one in silent])
     dead_addresses.note(
         {
             one.handed.prepared.id: one.handed.attempt

@@ -8,11 +8,11 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
-from webapp.campaigns import messages, unsubscribing
+from webapp.campaigns import messages, proving, unsubscribing
 from webapp.campaigns.models import Message
 from webapp.campaigns.unsubscribing import Wish
 from webapp.core.words import _
-from webapp.operators.access import public
+from webapp.operators.access import Scope, may, public
 
 bp = Blueprint("public", __name__)
 VIEW_POLICY = (
@@ -71,7 +71,10 @@ def choose(token: str) -> ResponseReturnValue:
 @public("people who get messages have no account")
 def view(token: str) -> ResponseReturnValue:
     """Show a message in the browser, as a document that can do nothing."""
-    made = messages.letter(unsubscribing.message_to_view(token))
+    message = unsubscribing.message_to_view(token)
+    if not may(Scope.READ):  # an operator has the link without the message
+        proving.viewed(message)
+    made = messages.letter(message)
     body = messages.html_of(made) or f"<pre>{escape(made.text or '')}</pre>"
     answer = Response(body, content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = VIEW_POLICY

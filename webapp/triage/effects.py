@@ -12,7 +12,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import current_app
 
-from webapp.campaigns import coming_back
+from webapp.campaigns import coming_back, proving
 from webapp.campaigns.models import Event, Message, MessageAddress
 from webapp.composing.addresses import AddressError, address_key
 from webapp.core.clock import now
@@ -46,6 +46,7 @@ def act(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         return _bounced(mail, made, message, by)
     if made.kind is MailKind.COMPLAINT:
         return _complained(mail, made, message, by)
+    proving.it_went(message, _PROOFS[made.kind], mail.received_at)
     _ACTIONS[made.kind](mail, made, message)
     return True
 
@@ -60,9 +61,11 @@ def _bounced(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         return False
     hard = made.hardness or Hardness.SOFT
     is_own = message.address_key in whom or not message.address_key
+    kind = coming_back.BOUNCED if is_own else proving.COPY_BOUNCED
+    proving.it_went(message, kind, mail.received_at)
     is_new = coming_back.tell(
         message,
-        coming_back.BOUNCED if is_own else "copy_bounced",
+        kind,
         f"{hard}:{'' if is_own else min(whom)}"[:60],
         mail.received_at,
         mail=mail.id,
@@ -89,6 +92,7 @@ def _complained(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         whom = {message.address_key} & ours.keys()
     if not whom:
         return False
+    proving.it_went(message, coming_back.COMPLAINED, mail.received_at)
     is_new = coming_back.tell(
         message,
         coming_back.COMPLAINED,
@@ -174,7 +178,7 @@ def _noticed(mail: Mail, made: Sorted, message: Message) -> None:
     """Tell of a delay or a relay; it is no failure and counts as nothing."""
     coming_back.tell(
         message,
-        "notice",
+        proving.NOTICE,
         mail.identity[:32],
         mail.received_at,
         mail=mail.id,
@@ -188,6 +192,13 @@ _ACTIONS = {
     MailKind.AUTO_REPLY: _auto_replied,
     MailKind.UNSUBSCRIBE: _unsubscribed,
     MailKind.NOTICE: _noticed,
+}
+#: What each of them proves of a message of which nobody knew whether it went.
+_PROOFS = {
+    MailKind.REPLY: coming_back.REPLIED,
+    MailKind.AUTO_REPLY: coming_back.AUTO_REPLIED,
+    MailKind.UNSUBSCRIBE: coming_back.UNSUBSCRIBED,
+    MailKind.NOTICE: proving.NOTICE,
 }
 
 
