@@ -20,6 +20,7 @@ from webapp.campaigns import single_routes as campaigns_single_routes
 from webapp.campaigns import template_api as campaigns_template_api
 from webapp.campaigns import template_routes as campaigns_template_routes
 from webapp.core import db, embedded_redis, http, logs, presentation, queue, secrets
+from webapp.core.url_rules import LateRule
 from webapp.delivery import jobs as delivery_jobs
 from webapp.mailboxes import api as mailboxes_api
 from webapp.mailboxes import filing_api, folders_api, mails_api
@@ -134,6 +135,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         static_folder=str(ROOT / "static"),
     )
     _refuse_open_debugger(app, settings)
+    app.url_rule_class = LateRule
     app.config["POSTROOM"] = settings
     _sign_cookies(app, settings)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
