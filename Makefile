@@ -45,7 +45,7 @@ system: ## install the Debian packages that the tests need (root or sudo)
 	sh tests/system.sh
 
 test: system $(VENV)/stamp-dev ## install what the tests need and run them all
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 bench: system $(VENV)/stamp-dev ## install what the benchmarks need, run them, print one table (NAMES=… ARGS=--quick)
 	$(BIN)/python -m bench $(NAMES) $(ARGS)

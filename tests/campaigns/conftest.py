@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +9,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 import config
-import webapp
-from tests.support.postgres import Cluster
+from tests.support.application import running_app
 from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import Status
 from webapp.composing.addresses import AddressError, address_key, parse_address
-from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.queue import REGISTRY
@@ -204,21 +201,7 @@ def desk(make_desk: MakeDesk) -> Desk:
 
 
 @pytest.fixture
-def on_postgres(
-    postgres_cluster: Cluster, tmp_path: Path, redis_address: str
-) -> Iterator[Flask]:
+def on_postgres(postgres_settings: config.Settings) -> Iterator[Flask]:
     """The application on an empty PostgreSQL database."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(postgres_settings) as app:
         yield app
-        db.session.remove()
-        db.engine.dispose()

@@ -11,7 +11,6 @@ from tests.chaos.moody import MoodyServer
 from tests.chaos.proxy import Proxy
 from tests.support.postgres import Cluster
 from webapp.campaigns import steering
-from webapp.core import schema
 from webapp.core.db import db
 
 
@@ -24,8 +23,7 @@ def proxy(postgres_cluster: Cluster) -> Iterator[Proxy]:
 @pytest.fixture
 def house(tmp_path: Path, postgres_cluster: Cluster, proxy: Proxy) -> Iterator[House]:
     """A house whose workers reach PostgreSQL through the proxy."""
-    url = postgres_cluster.new_database()
-    schema.upgrade(url)
+    url = postgres_cluster.new_desk()
     through = url.replace(f":{postgres_cluster.port}/", f":{proxy.port}/")
     with (
         MoodyServer(pause=0.03) as server,

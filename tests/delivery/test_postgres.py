@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 import config
-import webapp
+from tests.support.application import running_app
 from tests.support.postgres import Cluster
 from tests.support.redis_server import running_tcp_redis
 from tests.support.sending import Desk, W
@@ -16,7 +16,7 @@ from tests.support.smtp_servers import RecordingServer
 from webapp.campaigns import steering
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State
-from webapp.core import queue, schema
+from webapp.core import queue
 from webapp.core.db import Base, db
 from webapp.core.ids import uuid7
 from webapp.delivery import leases, liveness, marking, plans, tickets
@@ -37,28 +37,24 @@ def settings(
         settings = config.read(
             {
                 "DATA_DIR": str(directory),
-                "DATABASE_URL": postgres_cluster.new_database(),
+                "DATABASE_URL": postgres_cluster.new_desk(),
                 "REDIS_URL": redis_url,
                 "SECRET_KEY": "test " * 8,
                 "ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
             }
         )
-        schema.upgrade(settings.database_url)
         yield settings
 
 
 @pytest.fixture
 def app(settings: config.Settings) -> Iterator[Flask]:
     """The application on that database, emptied."""
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(settings) as app:
         names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
         db.session.execute(sa.text(f"TRUNCATE {names} CASCADE"))
         db.session.commit()
         queue.connection().flushdb()
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 def ready(campaign: Campaign) -> tuple[plans.Plan, list[Ready]]:

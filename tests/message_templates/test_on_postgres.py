@@ -1,16 +1,13 @@
 """Versions, and rows worth looking at, on PostgreSQL."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import config
-import webapp
 from tests.message_templates.conftest import ROWS
-from tests.support.postgres import Cluster
+from tests.support.application import running_app
 from webapp.campaigns.models import Campaign
-from webapp.core import schema
 from webapp.core.db import db
 from webapp.core.errors import Invalid, Refused
 from webapp.message_templates import previewing, service
@@ -22,21 +19,9 @@ SOURCE = Source("text", "s", "{{ first_name }}")
 
 
 @pytest.fixture
-def on_postgres(
-    postgres_cluster: Cluster, redis_address: str, tmp_path: Path
-) -> Iterator[RecipientTable]:
+def on_postgres(postgres_settings: config.Settings) -> Iterator[RecipientTable]:
     """A recipient table on PostgreSQL."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(postgres_settings):
         table = RecipientTable(name="People", address_column="email")
         table.columns = [
             RecipientColumn(name="email", kind=ColumnKind.EMAIL),
@@ -51,8 +36,6 @@ def on_postgres(
             db.session.add(one)
         db.session.commit()
         yield table
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_rows_worth_looking_at(on_postgres: RecipientTable) -> None:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,8 @@ import sqlalchemy as sa
 from flask import Blueprint, Flask, jsonify
 
 import config
-import webapp
 from tests.conftest import PASSWORD, ApiClient
-from tests.support.postgres import Cluster
-from webapp.core import schema
+from tests.support.application import make_app
 from webapp.core.db import db
 from webapp.core.errors import NotFound
 from webapp.operators import audit, service, setup, tokens
@@ -25,20 +22,9 @@ from webapp.pages import attention, checklist, overview
 
 
 @pytest.fixture
-def app(
-    postgres_cluster: Cluster, redis_address: str, tmp_path: Path
-) -> Iterator[Flask]:
+def app(postgres_settings: config.Settings) -> Iterator[Flask]:
     """The application on PostgreSQL, outside of its context."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
+    app = make_app(postgres_settings)
     yield app
     with app.app_context():
         db.engine.dispose()

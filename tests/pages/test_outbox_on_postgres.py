@@ -1,19 +1,17 @@
 """Outbox and keys on PostgreSQL: octets, the index over kept rows, the constraint."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 import config
-import webapp
 from tests.composing.test_as_it_is import WHOLE
-from tests.support.postgres import Cluster
+from tests.support.application import running_app
 from webapp.campaigns.models import Message
 from webapp.campaigns.states import Status
-from webapp.core import blobs, schema
+from webapp.core import blobs
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid
@@ -23,24 +21,10 @@ from webapp.senders.models import Sender, TransportKind
 
 
 @pytest.fixture
-def app(
-    postgres_cluster: Cluster, redis_address: str, tmp_path: Path
-) -> Iterator[Flask]:
+def app(postgres_settings: config.Settings) -> Iterator[Flask]:
     """The application on PostgreSQL, inside its context."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(postgres_settings) as app:
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 import config
-import webapp
-from tests.support.postgres import Cluster
-from webapp.core import schema
+from tests.support.application import running_app
 from webapp.core.db import db
 from webapp.core.errors import Invalid
 from webapp.recipients import (
@@ -34,24 +31,10 @@ COLUMNS = (
 
 
 @pytest.fixture
-def table(
-    postgres_cluster: Cluster, redis_address: str, tmp_path: Path
-) -> Iterator[RecipientTable]:
+def table(postgres_settings: config.Settings) -> Iterator[RecipientTable]:
     """A table on PostgreSQL."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(postgres_settings):
         yield service.create("Members", COLUMNS)
-        db.session.remove()
-        db.engine.dispose()
 
 
 def run(table: RecipientTable, text: str, mode: ImportMode) -> list[int]:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.rubbish import place
+
 PASSWORD = "secret"
 POOR = "IMAP4rev1 IDLE LITERAL+"
 NOBODY = 65534
@@ -123,9 +125,8 @@ def running(
     storage
         How it keeps mails: ``mdbox`` where there are very many.
     """
-    home = Path(
-        tempfile.mkdtemp(prefix="dovecot-", dir="/tmp")
-    )  # a short path: sockets live there
+    # A short path: sockets live there.
+    home = Path(tempfile.mkdtemp(prefix="dovecot-", dir=place()))
     server = Dovecot(free_port(), free_port() if certificate else 0, home)
     _write(server, capability, certificate, storage)
     binary = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")

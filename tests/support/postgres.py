@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 
 from tests.support.desk import free_port
+from tests.support.rubbish import place
+from webapp.core import schema
 
 ACCOUNT = "postgres"
 
@@ -22,6 +24,8 @@ class Cluster:
     `crash` ends it in the middle of everything and starts it again.
     """
 
+    _template = ""
+
     def __init__(self, port: int, crash: Callable[[], None]) -> None:
         self.port = port
         self.crash = crash
@@ -29,10 +33,24 @@ class Cluster:
 
     def new_database(self) -> str:
         """Create an empty database and return its address."""
+        return self._url(self._create())
+
+    def new_desk(self) -> str:
+        """Create a database with all tables and no row, and return its address.
+
+        The migrations run once for a cluster; the others are copies of what they made.
+        """
+        if not self._template:
+            template = self._create()
+            schema.upgrade(self._url(template))
+            self._template = template
+        return self._url(self._create(f" TEMPLATE {self._template}"))
+
+    def _create(self, how: str = "") -> str:
         name = f"desk_{next(self._numbers)}"
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return self._url(name)
+            connection.execute(f"CREATE DATABASE {name}{how}".encode())
+        return name
 
     def _url(self, name: str) -> str:
         return f"postgresql://{ACCOUNT}@127.0.0.1:{self.port}/{name}"
@@ -46,7 +64,7 @@ def running_postgres() -> Iterator[Cluster]:
     refuses to run as root.
     """
     binaries, port = newest_binaries(), free_port()
-    directory = Path(tempfile.mkdtemp(prefix="postroom-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="postroom-postgres-", dir=place()))
     data = directory / "data"
     prefix: list[str] = []
     if os.geteuid() == 0:

@@ -112,7 +112,8 @@ def test_keys_choose_mark_and_undo(
         assert flags_of(dovecot, login) == before
         page.keyboard.press("/")
         page.keyboard.type("from:priya is:unread")
-        page.keyboard.press("Enter")
+        with page.expect_navigation():  # she is on the page before it too
+            page.keyboard.press("Enter")
         page.locator(".mails .who", has_text="Priya Raman").first.wait_for()
         page.keyboard.press("j")
         page.keyboard.press("Enter")

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 import config
-import webapp
 from tests.mailboxes.samples import put
+from tests.support.application import running_app
 from tests.support.dovecot import Dovecot
-from tests.support.postgres import Cluster
 from tests.triage.answering import Dsn, about, person
 from tests.triage.conftest import Receive, Send, suppressed
 from webapp.campaigns import coming_back
-from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.mailboxes import rounds
@@ -26,26 +23,11 @@ from webapp.triage import receiving
 
 
 @pytest.fixture
-def app(
-    postgres_cluster: Cluster, redis_address: str, tmp_path: Path
-) -> Iterator[Flask]:
+def app(postgres_settings: config.Settings) -> Iterator[Flask]:
     """The application on PostgreSQL, inside its context."""
-    settings = config.read(
-        {
-            "DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres_cluster.new_database(),
-            "REDIS_URL": redis_address,
-            "SECRET_KEY": "test " * 8,
-            "ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
-        }
-    )
-    schema.upgrade(settings.database_url)
-    app = webapp.create_app(settings)
-    with app.app_context():
+    with running_app(postgres_settings) as app:
         yield app
         pool.close()
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_bounces_replies_and_a_poison_mail(send: Send, receive: Receive) -> None:
