@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from webapp.composing import mime, wire
+from webapp.composing import bodies, wire
 from webapp.composing.headers import MAX_LINE
 from webapp.composing.letter import Address, Attachment, ComposeError, Letter
 from webapp.composing.mime import Composed, compose, encoded_once
@@ -389,7 +389,7 @@ def test_what_is_encoded_once_is_not_encoded_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     letter = replace(LETTER, attachments=(encoded_once(Attachment("a", PNG)),))
-    monkeypatch.setattr(mime, "encodebytes", None)
+    monkeypatch.setattr(bodies, "encodebytes", None)
     assert compose(letter).data.count(b"iVBORw0KGgo") == 1
 
 

@@ -8,10 +8,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from webapp.composing.bodies import Block, Text, encoded
 from webapp.message_templates.engine import Engine
 from webapp.message_templates.links import looked_at, resolve
 from webapp.message_templates.rendering import Rendered, RenderPool, Source
-from webapp.message_templates.segments import packed_segments, unpacked_segments
+from webapp.message_templates.segments import (
+    Piece,
+    Segments,
+    Slot,
+    blocks_of,
+    packed_segments,
+    unpacked_segments,
+)
+from webapp.message_templates.skeleton import Address
 from webapp.message_templates.wire import frame, unmarked
 
 BASE = "https://library.example/news"
@@ -128,6 +137,54 @@ def through_the_wire(rendered: object) -> object:
         for text in (rendered.subject, rendered.text, rendered.html)
     ]
     return Rendered(clean[0] or "", clean[1] or "", clean[2], rendered.links)
+
+
+pieces = st.lists(
+    st.one_of(
+        st.integers(0, 2),
+        st.integers(0, 1).map(lambda number: (number,)),
+        st.sampled_from(["Dear ", ",\n", "\n", "\n\n", "x" * 120, "Ä" * 80 + "\n"]),
+        st.sampled_from([4 * "Three evenings are still free.\n", "\r", "=_"]),
+    ),
+    max_size=12,
+)
+
+
+@given(pieces, st.lists(words, min_size=5, max_size=5))
+def test_blocks_of_lines_make_what_a_plain_join_makes(
+    pieces: list[Piece], filling: list[str]
+) -> None:
+    filling = [one.encode("utf-8", "replace").decode() for one in filling]
+    segments = Segments(
+        [Slot("a"), Slot("b"), Slot("c")],
+        {"subject": [], "text": pieces, "html": pieces, "html_text": pieces},
+        [Address((0,), "link"), Address((1,), "link")],
+    )
+    blocks = segments._parts["text"].filled(filling[:3], filling[3:])
+    joined = "".join(
+        one
+        if isinstance(one, str)
+        else filling[one]
+        if isinstance(one, int)
+        else filling[3 + one[0]]
+        for one in pieces
+    )
+    assert blocks is not None
+    made = Text(blocks)
+    assert made == joined
+    (encoding, octets), (usual, whole) = encoded(made), encoded(joined)
+    assert (encoding, b"".join(octets)) == (usual, b"".join(whole))
+
+
+def test_whole_lines_between_places_are_shared() -> None:
+    same = 4 * "Three evenings are still free.\n"
+    blocks = blocks_of(
+        ["Dear ", 0, f",\n{same}Card ", 1, "\n", "Bye ", 2, f"\n{same}Us"]
+    )
+    assert blocks == [
+        *(["Dear ", 0, ",\n"], same, ["Card ", 1, "\n", "Bye ", 2, "\n"], same, ["Us"])
+    ]
+    assert [type(one) is Block for one in blocks] == [False, True, False, True, False]
 
 
 PLAIN = Source(

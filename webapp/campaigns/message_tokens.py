@@ -16,6 +16,7 @@ from webapp.core.ids import BASE32_LENGTH, base32, base32_digits, from_base32
 KEY_ID = "a"
 MAC_LENGTH = 11
 _BLOCK = 64
+_KEPT = 1024
 LENGTH = BASE32_LENGTH + len(KEY_ID) + MAC_LENGTH
 
 # What a token is for; one of another purpose is none.
@@ -25,8 +26,8 @@ BOUNCE = "bounce"
 MESSAGE_ID = "message-id"
 
 
-# One message shows the same token in several places.
-@lru_cache(maxsize=64)
+# One message shows a token in several places, and some hundred are made at a time.
+@lru_cache(maxsize=_KEPT)
 def sign(key: bytes, public_id: uuid.UUID, purpose: str) -> str:
     """Return the token of a message for one purpose.
 
@@ -77,7 +78,8 @@ def _halves(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
 
 
 def _mac(key: bytes, body: str, purpose: str) -> str:
-    inner, outer = (half.copy() for half in _halves(key))
+    inner, outer = _halves(key)
+    inner, outer = inner.copy(), outer.copy()
     inner.update(f"{purpose}:{body}".encode())
     outer.update(inner.digest())
     digest = outer.digest()

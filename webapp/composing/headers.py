@@ -57,26 +57,35 @@ def field(name: str, words: Sequence[str], *, utf8: bool = False) -> bytes:
     >>> field("Subject", ["Hello", "Ada"])
     b'Subject: Hello Ada\r\n'
     """
-    if not _FIELD_NAME.fullmatch(name):
+    if not _is_field_name(name):
         raise ComposeError(f"“{_shown(name)}” is not a header name.")
     whole = f"{name}: {' '.join(words)}"
-    is_short = len(whole) <= _FOLD_AT and whole.isascii() and whole.isprintable()
-    if is_short and whole.count(" ") == len(words) > 0:  # so no word holds a space
-        return f"{whole}\r\n".encode()
-    lines = [f"{name}:"]
-    for word in words:
-        if not _is_word(word, utf8=utf8):
-            why = "a character that may not be there"
-            raise ComposeError(f"The header {name} holds {why}: “{_shown(word)}”.")
-        if len(lines[-1].encode()) + 1 + len(word.encode()) > _FOLD_AT and (
-            len(lines) > 1 or lines[0] != f"{name}:"
-        ):
-            lines.append("")
-        lines[-1] += f" {word}"
-    octets = [line.encode() for line in lines]
+    # Printable ASCII in which no word holds a space: what most fields are.
+    is_common = whole.isascii() and whole.isprintable() and words
+    if is_common and whole.count(" ") == len(words):
+        if len(whole) <= _FOLD_AT:
+            return f"{whole}\r\n".encode()
+    else:
+        for word in words:
+            if not _is_word(word, utf8=utf8):
+                why = "a character that may not be there"
+                raise ComposeError(f"The header {name} holds {why}: “{_shown(word)}”.")
+    octets = _folded(f"{name}:".encode(), [word.encode() for word in words])
     if max(map(len, octets)) > MAX_LINE:
         raise ComposeError(f"The header {name} is too long for one line.")
     return b"\r\n".join(octets) + b"\r\n"
+
+
+def _folded(start: bytes, words: Sequence[bytes]) -> list[bytes]:
+    """Lay words out in lines; the first word stands beside the name."""
+    lines: list[bytes] = []
+    line = start
+    for at, word in enumerate(words):
+        if at and len(line) + 1 + len(word) > _FOLD_AT:
+            lines.append(line)
+            line = b""
+        line += b" " + word
+    return [*lines, line]
 
 
 @lru_cache(maxsize=_KEPT)
@@ -155,7 +164,7 @@ def checked(name: str, value: str) -> str:
         If there is one, naming the header.
     """
     value = value.replace("\t", " ")
-    if value.isascii() and value.isprintable():
+    if value.isprintable():  # so it holds none of them
         return value
     for char in value:
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
@@ -172,7 +181,10 @@ def encoded_words(value: str) -> list[str]:
     >>> encoded_words("=?utf-8?q?x?=")
     ['=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3F=3D?=']
     """
-    as_q = [_q(char) for char in value]
+    as_q = [*map(_Q.__getitem__, value)]
+    whole = "".join(as_q)
+    if len(whole) <= min(2 * len(value), _WORD - 12):
+        return [f"=?utf-8?q?{whole}?="]
     sizes = [*map(len, as_q)]
     if sum(sizes) <= 2 * len(value):
         return [f"=?utf-8?q?{chunk}?=" for chunk in _chunks(as_q, sizes, _WORD - 12)]
@@ -199,6 +211,11 @@ def _mailbox(header: str, address: Address) -> list[str]:
     return [*phrase, f"<{address.addr}>"]
 
 
+@lru_cache(maxsize=_KEPT)
+def _is_field_name(name: str) -> bool:
+    return _FIELD_NAME.fullmatch(name) is not None
+
+
 def _is_plain(value: str) -> bool:
     """Say whether ``value`` can stand as it is: folding would not change it."""
     return (
@@ -217,14 +234,20 @@ def _is_word(word: str, *, utf8: bool) -> bool:
     return utf8 and word.isprintable() and not any(char.isspace() for char in word)
 
 
-@lru_cache(maxsize=_KEPT)
-def _q(char: str) -> str:
-    """Return one character in the Q encoding (RFC 2047 4.2)."""
-    if char == " ":
-        return "_"
-    return "".join(
-        chr(octet) if octet in _Q_SAFE else f"={octet:02X}" for octet in char.encode()
-    )
+class _QEncoding(dict[str, str]):
+    """Characters in the Q encoding (RFC 2047 4.2); those of most texts are kept."""
+
+    def __missing__(self, char: str) -> str:
+        made = "".join(
+            chr(octet) if octet in _Q_SAFE else f"={octet:02X}"
+            for octet in char.encode()
+        )
+        if len(self) < _KEPT:
+            self[char] = made
+        return made
+
+
+_Q = _QEncoding({" ": "_"})
 
 
 def _chunks(pieces: Sequence[str], sizes: Sequence[int], limit: int) -> list[str]:

@@ -19,22 +19,20 @@ all messages of a campaign share, and its encoded files, are kept and written on
 """
 
 import re
-from base64 import encodebytes
-from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from webapp.composing.addresses import AddressError, needs_smtputf8, parse_address
+from webapp.composing.bodies import encoded, in_base64
 from webapp.composing.headers import address_field, field, parameter, text_field
 from webapp.composing.letter import Address, Attachment, ComposeError, Letter
-from webapp.composing.wire import Gated, gate, gate_headers
+from webapp.composing.wire import Gated, gate, gate_headers, gated
 
-_BREAK = re.compile(r"\r\n|\r|\n")
-_SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
 MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
 _CONTENT_TYPE = re.compile(
@@ -58,6 +56,7 @@ _OWN = frozenset(
 # What is the same in all messages of a campaign is made once.
 _KEPT = 256
 _SOME_BOUNDARY = "0" * 32
+_RETURN_PATH = "return-path"
 _OWN_PREFIXES = ("content-", "resent-", "dkim-", "arc-")
 
 
@@ -74,15 +73,26 @@ class Composed:
     smtputf8: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """One MIME entity: its header fields, and its body with a CRLF at the end.
 
     The body is in pieces, so that a large file is copied once, into the message.
     """
 
     fields: bytes
-    body: tuple[bytes, ...]
+    body: Sequence[bytes]
+
+
+class _Addressed(NamedTuple):
+    """The addresses of a letter, parsed; the headers that it may set; the envelope."""
+
+    from_: Address
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    headers: tuple[tuple[str, str], ...]
+    mail_from: str
+    rcpt_to: tuple[str, ...]
 
 
 def compose(letter: Letter) -> Composed:
@@ -93,24 +103,12 @@ def compose(letter: Letter) -> Composed:
     ComposeError
         If a value of the letter cannot be sent as it is; the words say which.
     """
-    letter, mail_from = _checked(letter)
-    rcpt_to = tuple(
-        dict.fromkeys(box.addr for box in (*letter.to, *letter.cc, *letter.bcc))
-    )
-    if not rcpt_to:
-        raise ComposeError("The message has no recipient.")
-    content = _content(letter)
-    pieces = (_header_block(letter), content.fields, b"\r\n", *content.body)
-    fresh = [piece for piece in pieces if not isinstance(piece, Gated)]
-    own = b"".join(fresh)
-    gate(own)
-    gate_headers(own)
-    data = Gated(own if len(fresh) == len(pieces) else b"".join(pieces))
-    shown = (letter.from_, *letter.to, *letter.cc, *letter.reply_to)
-    smtputf8 = any(
-        map(needs_smtputf8, (mail_from, *rcpt_to, *(box.addr for box in shown)))
-    )
-    return Composed(data, mail_from, rcpt_to, smtputf8)
+    addressed = _addressed(letter)
+    message_id = _message_id(letter)
+    content = _content(letter, message_id)
+    head = _header_block(letter, addressed, message_id) + content.fields + b"\r\n"
+    gate_headers(head)
+    return _composed(addressed, head, gated((head, *content.body)))
 
 
 def enveloped(letter: Letter, data: bytes) -> Composed:
@@ -121,60 +119,59 @@ def enveloped(letter: Letter, data: bytes) -> Composed:
     ComposeError
         If an address is none, or a server could read the bytes in two ways.
     """
-    letter, mail_from = _checked(letter)
-    boxes = (*letter.to, *letter.cc, *letter.bcc)
-    rcpt_to = tuple(dict.fromkeys(box.addr for box in boxes))
+    addressed = _addressed(letter)
+    gate(data)
+    return _composed(addressed, data.partition(b"\r\n\r\n")[0], Gated(data))
+
+
+def _composed(addressed: _Addressed, head: bytes, data: Gated) -> Composed:
+    """Return a message and its envelope; an address beyond ASCII needs SMTPUTF8."""
+    mail_from, rcpt_to = addressed.mail_from, addressed.rcpt_to
+    smtputf8 = not head.isascii() or any(map(needs_smtputf8, (mail_from, *rcpt_to)))
+    return Composed(data, mail_from, rcpt_to, smtputf8)
+
+
+def _addressed(letter: Letter) -> _Addressed:
+    """Parse every address of a letter, and see where it goes and whence."""
+    headers, envelope_from = letter.headers, letter.envelope_from
+    if _gives_return_path(tuple([name for name, _ in headers])):
+        paths = [value for name, value in headers if name.lower() == _RETURN_PATH]
+        envelope_from = paths[-1].strip().removeprefix("<").removesuffix(">")
+        headers = tuple(pair for pair in headers if pair[0].lower() != _RETURN_PATH)
+    from_ = _parsed("From", letter.from_)
+    to = tuple([_parsed("To", box) for box in letter.to])
+    cc = tuple([_parsed("Cc", box) for box in letter.cc])
+    bcc = tuple([_parsed("Bcc", box) for box in letter.bcc])
+    reply_to = tuple([_parsed("Reply-To", box) for box in letter.reply_to])
+    mail_from = from_.addr
+    if envelope_from is not None:
+        sender = Address("", envelope_from)
+        mail_from = _parsed("Return-Path", sender).addr if envelope_from else ""
+    rcpt_to = tuple(dict.fromkeys([box.addr for box in (*to, *cc, *bcc)]))
     if not rcpt_to:
         raise ComposeError("The message has no recipient.")
-    gate(data)
-    head = data.partition(b"\r\n\r\n")[0]
-    smtputf8 = not head.isascii() or any(map(needs_smtputf8, (mail_from, *rcpt_to)))
-    return Composed(Gated(data), mail_from, rcpt_to, smtputf8)
-
-
-def _checked(letter: Letter) -> tuple[Letter, str]:
-    """Return the letter with every address parsed, and its envelope sender."""
-    envelope_from = letter.envelope_from
-    headers: list[tuple[str, str]] = []
-    for name, value in letter.headers:
-        if name.lower() == "return-path":
-            envelope_from = value.strip().removeprefix("<").removesuffix(">")
-        else:
-            headers.append((name, value))
-    _check_names(tuple(name for name, _ in headers))
-    checked = Letter(
-        from_=_parsed("From", letter.from_),
-        to=tuple(_parsed("To", box) for box in letter.to),
-        cc=tuple(_parsed("Cc", box) for box in letter.cc),
-        bcc=tuple(_parsed("Bcc", box) for box in letter.bcc),
-        reply_to=tuple(_parsed("Reply-To", box) for box in letter.reply_to),
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
-        headers=tuple(headers),
-        attachments=letter.attachments,
-        message_id=letter.message_id.strip().removeprefix("<").removesuffix(">"),
-        date=letter.date,
-    )
-    if envelope_from is None:
-        return checked, checked.from_.addr
-    if not envelope_from:
-        return checked, ""
-    return checked, _parsed("Return-Path", Address("", envelope_from)).addr
+    return _Addressed(from_, to, cc, reply_to, headers, mail_from, rcpt_to)
 
 
 def _parsed(header: str, box: Address) -> Address:
     """Return the mailbox with its address parsed."""
     try:
-        return Address(box.name, parse_address(box.addr))
+        addr = parse_address(box.addr)
     except AddressError as error:
         raise ComposeError(f"{header}: {error.words}") from None
+    return box if addr == box.addr else Address(box.name, addr)
 
 
 @lru_cache(maxsize=_KEPT)
-def _check_names(given: tuple[str, ...]) -> None:
-    """Refuse further headers that are ours to write, or that come twice."""
-    names = [name.lower() for name in given]
+def _gives_return_path(given: tuple[str, ...]) -> bool:
+    """Say whether Return-Path is among further headers.
+
+    Raises
+    ------
+    ComposeError
+        If another is ours to write, or comes twice.
+    """
+    names = [name.lower() for name in given if name.lower() != _RETURN_PATH]
     for name in names:
         if name in _OWN or name.startswith(_OWN_PREFIXES):
             raise ComposeError(
@@ -182,24 +179,34 @@ def _check_names(given: tuple[str, ...]) -> None:
             )
         if names.count(name) > 1:
             raise ComposeError(f"The header {name} is given twice.")
+    return len(names) < len(given)
 
 
-def _header_block(letter: Letter) -> bytes:
-    """Return the message's own fields, without those of its content."""
-    if not MESSAGE_ID.fullmatch(letter.message_id):
+def _message_id(letter: Letter) -> str:
+    """Return the Message-ID without its angle brackets."""
+    message_id = letter.message_id.strip().removeprefix("<").removesuffix(">")
+    if not MESSAGE_ID.fullmatch(message_id):
         raise ComposeError("The Message-ID is malformed.")
+    return message_id
+
+
+def _header_block(letter: Letter, addressed: _Addressed, message_id: str) -> bytes:
+    """Return the message's own fields, without those of its content."""
     offset = letter.date.utcoffset()
     if offset is None:
         raise ComposeError("The date has no time zone.")
-    lines = [address_field("From", [letter.from_]), address_field("To", letter.to)]
-    if letter.cc:
-        lines.append(address_field("Cc", letter.cc))
-    if letter.reply_to:
-        lines.append(address_field("Reply-To", letter.reply_to))
+    lines = [
+        address_field("From", (addressed.from_,)),
+        address_field("To", addressed.to),
+    ]
+    if addressed.cc:
+        lines.append(address_field("Cc", addressed.cc))
+    if addressed.reply_to:
+        lines.append(address_field("Reply-To", addressed.reply_to))
     lines.append(text_field("Subject", letter.subject))
     lines.append(_date_field(letter.date, offset))
-    lines.append(field("Message-ID", [f"<{letter.message_id}>"]))
-    lines.extend(text_field(name, value) for name, value in letter.headers)
+    lines.append(field("Message-ID", (f"<{message_id}>",)))
+    lines += [text_field(name, value) for name, value in addressed.headers]
     lines.append(b"MIME-Version: 1.0\r\n")
     return b"".join(lines)
 
@@ -211,7 +218,7 @@ def _date_field(date: datetime, offset: timedelta) -> bytes:
     return field("Date", format_datetime(date).split(" "))
 
 
-def _content(letter: Letter) -> _Part:
+def _content(letter: Letter, message_id: str) -> _Part:
     """Return the tree of parts below the header block."""
     inline: list[Attachment] = []
     files: list[Attachment] = []
@@ -223,18 +230,13 @@ def _content(letter: Letter) -> _Part:
         bodies.append(_text_part("plain", letter.text))
     if letter.html is not None:
         parts = [_text_part("html", letter.html)]
-        parts.extend(_file_part(image, "inline") for image in inline)
-        bodies.append(
-            _multipart("related", parts, letter.message_id, ' type="text/html"')
-        )
+        parts += [_file_part(image, "inline") for image in inline]
+        bodies.append(_multipart("related", parts, message_id, ' type="text/html"'))
     if not bodies:
         raise ComposeError("The message has neither text nor HTML.")
-    body = _multipart("alternative", bodies, letter.message_id)
-    return _multipart(
-        "mixed",
-        [body, *(_file_part(file, "attachment") for file in files)],
-        letter.message_id,
-    )
+    body = _multipart("alternative", bodies, message_id)
+    parts = [body, *[_file_part(file, "attachment") for file in files]]
+    return _multipart("mixed", parts, message_id)
 
 
 def _multipart(
@@ -261,23 +263,8 @@ def _multipart_field(kind: str, more: str) -> bytes:
 
 def _text_part(subtype: str, text: str) -> _Part:
     """Return a body part, in the shortest encoding that keeps every character."""
-    if "\r" in text:
-        text = _BREAK.sub("\n", text)
-    try:
-        raw = text.replace("\n", "\r\n").encode()
-    except UnicodeEncodeError:
-        raise ComposeError(
-            "A body holds half a character (a lone surrogate)."
-        ) from None
-    if not raw.endswith(b"\r\n"):
-        raw += b"\r\n"
-    if raw.isascii() and b"=_" not in raw and _SEVEN_BIT.fullmatch(raw):
-        encoding, body = "7bit", raw
-    else:
-        encoding, body = "quoted-printable", b2a_qp(raw, istext=True)
-        if len(body) > 2 * len(raw):
-            encoding, body = "base64", _base64(raw)
-    return _Part(_text_fields(subtype, encoding), (body,))
+    encoding, body = encoded(text)
+    return _Part(_text_fields(subtype, encoding), body)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -314,9 +301,4 @@ def _file_part(attachment: Attachment, disposition: str) -> _Part:
 
 def encoded_once(attachment: Attachment) -> Attachment:
     """Return an attachment with its base64, for all the letters that will carry it."""
-    return replace(attachment, encoded=Gated(_base64(attachment.content)))
-
-
-def _base64(content: bytes) -> bytes:
-    """Return ``content`` in base64, in lines of 76."""
-    return encodebytes(content).replace(b"\n", b"\r\n")
+    return replace(attachment, encoded=Gated(in_base64(attachment.content)))

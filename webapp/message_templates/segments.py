@@ -15,13 +15,14 @@ there, within its limits.
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from jinja2 import nodes
 
+from webapp.composing.bodies import Block, Text
 from webapp.message_templates.sandbox import EmptyCell
 from webapp.message_templates.skeleton import Address, without_inner
 from webapp.message_templates.source import MAX_OUTPUT, Rendered
@@ -45,6 +46,8 @@ _WITHOUT_ARGUMENTS = frozenset(
 _DATE_PATTERN = re.compile(r"(?:[^%]|%-?[a-zA-Z]|%%)*")
 _MOST_DECIMALS = 20
 _LONG = 8
+# Fewer characters are not worth a block of their own.
+_SHORT = 100
 # What Jinja itself puts into the context of a template.
 _NOT_VALUES = frozenset({"self", "super", "loop", "caller", "varargs", "kwargs"})
 # A column may have the name of a function, and then hides it.
@@ -66,9 +69,11 @@ class Slot:
         """Return what is printed, or nothing where the sandbox has to look at it."""
         value = values.get(self.name)
         if type(value) is str and value:
-            if not value.isascii():
+            if not value.isprintable():
                 # As the wire to the child does it.
                 value = without_inner(value.encode("utf-8", "replace").decode())
+            if not self.calls:
+                return value
         elif value is None or value == "":
             is_function = self.name in _FUNCTIONS and self.name not in values
             if is_function or not self.calls or self.calls[0][0] not in _DEFAULTS:
@@ -152,25 +157,92 @@ def is_cheap(name: str, arguments: Sequence[Any]) -> bool:
     return name in _DEFAULTS
 
 
-@dataclass(frozen=True, slots=True)
 class _Part:
-    """The pieces of one part, and where among them the places are."""
+    """One part: blocks of lines that are the same for all rows, and those with places.
 
-    pieces: tuple[Piece, ...]
-    places: tuple[tuple[int, Piece], ...] = field(init=False)
+    Parameters
+    ----------
+    pieces
+        Literals and places, in their order.
+    """
 
-    def __post_init__(self) -> None:
-        places = ((at, p) for at, p in enumerate(self.pieces) if type(p) is not str)
-        object.__setattr__(self, "places", tuple(places))
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces = tuple(pieces)
+        self.places = [piece for piece in pieces if type(piece) is not str]
+        self._literals = sum(len(piece) for piece in pieces if type(piece) is str)
+        self._blocks: list[tuple[Block | list[str], slice]] = []
+        end = 0
+        for block in blocks_of(pieces):
+            if isinstance(block, Block):
+                self._blocks.append((block, slice(0)))
+                continue
+            made, count = _alternating(block)
+            self._blocks.append((made, slice(end, end + count)))
+            end += count
 
-    def filled(self, values: Sequence[str], addresses: Sequence[str]) -> str | None:
-        """Return the text; nothing where it is larger than any mail may be."""
-        made: list[Any] = list(self.pieces)
-        for at, place in self.places:
-            made[at] = values[place] if type(place) is int else addresses[place[0]]  # type: ignore[index]  # no int is the tuple
-        if sum(map(len, made)) > MAX_OUTPUT:
+    def filled(
+        self, values: Sequence[str], addresses: Sequence[str]
+    ) -> list[str] | None:
+        """Return the text in blocks; nothing where a mail may not be as large."""
+        given = [
+            values[place] if type(place) is int else addresses[place[0]]  # type: ignore[index]  # no int is the tuple
+            for place in self.places
+        ]
+        if self._literals + sum(map(len, given)) > MAX_OUTPUT:
             return None
-        return "".join(made)
+        blocks: list[str] = []
+        for block, own in self._blocks:
+            if isinstance(block, Block):
+                blocks.append(block)
+            else:
+                made = block[:]
+                made[1::2] = given[own]
+                blocks.append("".join(made))
+        return blocks
+
+
+def _alternating(pieces: Sequence[Piece]) -> tuple[list[str], int]:
+    r"""Return literals with a gap between each two for a place, and the count of gaps.
+
+    Examples
+    --------
+    >>> _alternating(["Dear ", 0, 1, "\n"])
+    (['Dear ', '', '', '', '\n'], 2)
+    """
+    made = [""]
+    for piece in pieces:
+        if type(piece) is str:
+            made[-1] += piece
+        else:
+            made += ["", ""]
+    return made, len(made) // 2
+
+
+def blocks_of(pieces: Sequence[Piece]) -> list[Block | list[Piece]]:
+    r"""Cut pieces after line ends: whole lines alone, and what stands around places.
+
+    Examples
+    --------
+    >>> same = "A line that is the same for all of them.\n" * 4
+    >>> blocks_of(["Dear ", 0, ",\n" + same]) == [["Dear ", 0, ",\n"], same]
+    True
+    """
+    made: list[Block | list[Piece]] = []
+    begun: list[Piece] = []
+    for piece in pieces:
+        if type(piece) is not str:
+            begun.append(piece)
+            continue
+        end = piece.find("\n") + 1 if begun else 0
+        last = piece.rfind("\n") + 1
+        if last - end < _SHORT:
+            begun.append(piece)
+            continue
+        if begun:
+            made.append([*begun, piece[:end]])
+        made.append(Block(piece[end:last]))
+        begun = [piece[last:]] if piece[last:] else []
+    return [*made, begun] if begun else made
 
 
 class Segments:
@@ -199,7 +271,7 @@ class Segments:
     ) -> None:
         self.slots = tuple(slots)
         self.addresses = tuple(addresses)
-        self._parts = {name: _Part(tuple(pieces)) for name, pieces in parts.items()}
+        self._parts = {name: _Part(pieces) for name, pieces in parts.items()}
         self._check()
 
     @property
@@ -215,14 +287,14 @@ class Segments:
             return None
         if texts is None or sum(map(len, texts)) > MAX_VALUES:
             return None
-        subject = self._parts["subject"].filled(texts, ())
-        text = self._parts["text"].filled(texts, ()) if "text" in self._parts else ""
-        if subject is None or text is None:
+        line = self._parts["subject"].filled(texts, ())
+        body = self._parts["text"].filled(texts, ()) if "text" in self._parts else ()
+        if line is None or body is None:
             return None
-        subject = " ".join(subject.splitlines())
+        subject = " ".join("".join(line).splitlines())
         if "html" not in self._parts:
-            return Rendered(subject, text, None)
-        return self._with_html(subject, text, texts, base)
+            return Rendered(subject, Text(body), None)
+        return self._with_html(subject, body, texts, base)
 
     def _texts(self, values: Mapping[str, object]) -> list[str] | None:
         texts: list[str] = []
@@ -234,16 +306,16 @@ class Segments:
         return texts
 
     def _with_html(
-        self, subject: str, text: str, texts: Sequence[str], base: str | None
+        self, subject: str, text: Sequence[str], texts: Sequence[str], base: str | None
     ) -> Rendered | None:
-        links = tuple(address.resolved(texts, base) for address in self.addresses)
+        links = [address.resolved(texts, base) for address in self.addresses]
         new = [link.new for link in links]
         escaped = [html.escape(one) for one in texts]
         made = self._parts["html"].filled(escaped, [html.escape(one) for one in new])
-        plain = text or self._parts["html_text"].filled(texts, new)
+        plain = text if any(text) else self._parts["html_text"].filled(texts, new)
         if made is None or plain is None:
             return None
-        return Rendered(subject, plain, made, links)
+        return Rendered(subject, Text(plain), Text(made), tuple(links))
 
     def _check(self) -> None:
         pieces = [piece for part in self._parts.values() for piece in part.places]
@@ -253,7 +325,7 @@ class Segments:
         if not all(is_cheap(*call) for slot in self.slots for call in slot.calls):
             raise ValueError("this filter belongs into the child")
         numbers = [(number, len(self.slots)) for number in named if type(number) is int]
-        for _, place in pieces:
+        for place in pieces:
             if isinstance(place, tuple):
                 numbers.append((place[0], len(self.addresses)))
             elif isinstance(place, int):
