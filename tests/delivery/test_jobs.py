@@ -15,7 +15,7 @@ from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.queue import Lane
-from webapp.delivery import jobs, plans, tickets
+from webapp.delivery import jobs, plans, preparing, tickets
 from webapp.delivery.engine import Engine
 from webapp.delivery.models import TicketTrouble
 
@@ -36,10 +36,13 @@ def test_any_number_of_tickets_sends_each_message_once(desk: Desk) -> None:
     assert desk.state(campaign) is State.FINISHED
 
 
-def test_a_ticket_that_leaves_rows_due_wakes_the_next(desk: Desk) -> None:
-    campaign = desk.campaign(510)
+def test_a_ticket_that_leaves_rows_due_wakes_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "TICKET_ROWS", 40)
+    campaign = desk.campaign(50)
     jobs.ticket(campaign.id, 1)
-    assert desk.statuses() == {"sent": 500, "pending": 10}
+    assert desk.statuses() == {"sent": 40, "pending": 10}
     assert len(queue.queue(Lane.CAMPAIGNS).get_job_ids()) == 1
 
 

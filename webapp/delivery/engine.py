@@ -206,7 +206,7 @@ class Engine:
             Returns at most so many rows that are to be marked.
         """
         connections = way.connections
-        at_least = min(connections.marked, connections.window // 2)
+        at_least = min(connections.marked, connections.window // 3)
         done = connections.collect(at_least, seconds)
         fresh = [settled_of(one) for one in done]
         way.unsaved.extend(fresh)

@@ -20,7 +20,7 @@ FORESEEN = (DBAPIError, Unavailable)
 
 @job("delivery.ticket")
 def ticket(campaign_id: int, generation: int) -> None:
-    """Send up to 500 due rows of a campaign; of 0, of the single messages."""
+    """Send up to 2000 due rows of a campaign; of 0, of the single messages."""
     if campaign_id == tickets.TRANSACTIONAL:
         _single_messages()
         return

@@ -28,8 +28,9 @@ from webapp.delivery.plans import Plan, allowed
 from webapp.message_templates.rendering import Rendered, RenderFailure, RenderPool
 
 CHUNK = 125
-TICKET_ROWS = 500
-# A large campaign is begun at so many places, so that workers seldom meet.
+TICKET_ROWS = 2000
+# A campaign with more left is begun at so many places, so that workers seldom meet.
+SPREAD_ROWS = 500
 PLACES = 16
 NOT_AGAIN = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED})
 
@@ -128,7 +129,7 @@ def _start(plan: Plan) -> int:
             for end in (sa.func.min, sa.func.max)
         )
         db.session.rollback()
-    if high - low < TICKET_ROWS:
+    if high - low < SPREAD_ROWS:
         return 0
     place = plan.generation % PLACES
     return int(low + (high - low) * place // PLACES)

@@ -1,4 +1,4 @@
-"""Tickets: somebody is woken to send up to 500 due rows. Any number is harmless.
+"""Tickets: somebody is woken to send up to 2000 due rows. Any number is harmless.
 
 The generation in a ticket's id makes it new: the queue refuses an id of which a job
 still lies there, running, failed or left behind by a worker that was killed.
