@@ -18,6 +18,7 @@ from webapp.core.queue import Lane
 from webapp.delivery import jobs, plans, preparing, tickets
 from webapp.delivery.engine import Engine
 from webapp.delivery.models import TicketTrouble
+from webapp.operators.models import AuditEntry
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,35 @@ def test_a_single_message_is_sent_by_its_own_job(desk: Desk) -> None:
     db.session.commit()
     jobs.message(message.id)
     assert desk.server.copies() == {person(1): 1}
+
+
+def suppressions_in_the_audit() -> list[tuple[str, list[str]]]:
+    db.session.rollback()
+    entries = sa.select(AuditEntry).where(AuditEntry.action == "suppression.added")
+    return [
+        (one.object_name, one.detail["addresses"])
+        for one in db.session.scalars(entries)
+    ]
+
+
+def test_dead_addresses_are_one_line_of_the_audit(desk: Desk) -> None:
+    campaign = desk.campaign(5)
+    for number in (2, 4):
+        desk.server.answer(f"rcpt:{person(number)}", "550 5.1.1 No such user")
+    jobs.ticket(campaign.id, 1)
+    both = [person(2), person(4)]
+    assert [(name, sorted(keys)) for name, keys in suppressions_in_the_audit()] == [
+        ("2 addresses", both)
+    ]
+    jobs.ticket(campaign.id, 2)
+    assert len(suppressions_in_the_audit()) == 1
+
+
+def test_a_refusal_that_is_none_of_an_address_is_not_in_the_audit(desk: Desk) -> None:
+    campaign = desk.campaign(1)
+    desk.server.answer(f"rcpt:{person(1)}", "550 5.7.1 Not from you")
+    jobs.ticket(campaign.id, 1)
+    assert suppressions_in_the_audit() == []
 
 
 def test_a_malformed_copy_address_pauses_the_campaign_in_words(desk: Desk) -> None:

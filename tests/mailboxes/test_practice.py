@@ -1,6 +1,8 @@
 """The same mailbox functions on the practice server, which knows few extensions."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.policy import SMTP
 
 import pytest
 
@@ -8,9 +10,10 @@ import config
 from tests.mailboxes.samples import newsletter, with_attachments
 from tests.support.practice_servers import Servers
 from webapp.core.db import db
-from webapp.mailboxes import filing, folders, mails, service
+from webapp.mailboxes import browsing, filing, folders, mails, naming, service
 from webapp.mailboxes.filing import Choice
 from webapp.mailboxes.models import Folder, Mailbox
+from webapp.mailboxes.query import Header
 
 
 @pytest.fixture
@@ -67,3 +70,24 @@ def test_counts_and_pages(inbox: Folder) -> None:
     first = mails.listed(inbox, limit=1)
     second = mails.listed(inbox, limit=1, below=first.older)
     assert second.rows[0].uid < first.rows[0].uid
+
+
+def test_a_copy_of_what_was_sent_is_filed_as_it_left(
+    inbox: Folder, servers: Servers
+) -> None:
+    data = newsletter().as_bytes(policy=SMTP)
+    at = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    sent = naming.for_role(service.get(inbox.mailbox_id), "sent")
+    filing.append(folders.get(sent.id), data, ("\\Seen",), at)
+    client = servers.imap()
+    client.select(sent.name, readonly=True)
+    _status, found = client.fetch("*", "(FLAGS INTERNALDATE BODY.PEEK[])")
+    client.logout()
+    assert isinstance(found[0], tuple)
+    line, source = found[0]
+    assert source == data
+    assert b"\\Seen" in line
+    assert b"20-Nov-2026 09:30:00 +0000" in line
+    opened = Header("Message-ID", str(newsletter()["Message-ID"]))
+    with folders.opened(folders.get(sent.id)) as (connection, raw):
+        assert len(browsing.matching_uids(connection, raw, opened)) == 1

@@ -410,3 +410,25 @@ def test_by_the_api(api: ApiClient, ask: Any, sender: Sender) -> None:
     assert "> Is it valid?" in bodies["text"]
     assert bodies["headers"]["In-Reply-To"] == "<7@example.com>"
     assert api.post(path, {"text": " "}).status_code == 422
+
+
+def test_the_api_takes_back_what_has_not_left(
+    api: ApiClient, ask: Any, sender: Sender, desk: Desk
+) -> None:
+    del sender
+    message_id = api.post(call_of(ask()), {"text": "It is."}).get_json()["id"]
+    answer = api.post(f"/messages/{message_id}/take-back")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "cancelled")
+    assert api.post(f"/messages/{message_id}/take-back").status_code == 409
+    assert desk.server.mails == []
+
+
+def test_the_api_takes_back_replies_alone(api: ApiClient, sender: Sender) -> None:
+    message = Message(sender_id=sender.id, address="ada@example.org")
+    db.session.add(message)
+    db.session.flush()
+    message_id = message.id
+    db.session.commit()
+    assert api.post(f"/messages/{message_id}/take-back").status_code == 404
+    db.session.rollback()
+    assert db.session.query(Message).one().status is Status.PENDING

@@ -9,7 +9,7 @@ from webapp.campaigns import moves
 from webapp.composing.addresses import AddressError
 from webapp.core.errors import Unavailable
 from webapp.core.queue import job
-from webapp.delivery import plans, reconcile, tickets, troubles
+from webapp.delivery import dead_addresses, plans, reconcile, tickets, troubles
 from webapp.delivery.engine import Engine
 from webapp.delivery.preparing import PLACES
 
@@ -27,6 +27,7 @@ def ticket(campaign_id: int, generation: int) -> None:
     try:
         plan = plans.of_campaign(campaign_id, generation)
         has_worked = plan is not None and _engine().work(plan)
+        dead_addresses.write_audit()
     except AddressError as error:
         moves.pause_for(campaign_id, error.words)
         return
@@ -68,6 +69,7 @@ def _single_messages() -> None:
         try:
             plan = plans.of_sender(sender_id)
             has_worked = plan is not None and _engine().work(plan)
+            dead_addresses.write_audit()
         except FORESEEN:
             raise
         except Exception as error:  # noqa: BLE001 - as in a campaign; the others go on

@@ -35,8 +35,8 @@ def reply(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 
     What is left out is taken from the mail: `to`, `subject`, and `sender_id` from the
     message that it answers. It leaves after `hold_seconds` (15 unless told); until then
-    its page can take it back. A bounce, complaint or automatic reply is
-    refused with 409.
+    `POST /messages/{message_id}/take-back` takes it back. A bounce, complaint or
+    automatic reply is refused with 409.
     """
     folder = folders.of_mailbox(mailbox_id, folder_id)
     form = forms.from_json(CallReplyForm)
@@ -53,6 +53,15 @@ def reply(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     place = url_for("campaigns_api.show_message", message_id=made.message_id)
     message = messages.get(made.message_id)
     return whole_message_json(message), HTTPStatus.ACCEPTED, {"Location": place}
+
+
+@bp.post("/messages/<int:message_id>/take-back")
+@requires(Scope.SEND)
+@operation(answer=MESSAGE)
+def take_back(message_id: int) -> ResponseReturnValue:
+    """Take back a reply that has not left yet; 409 when it has, 404 of no reply."""
+    replying.take_back(replying.of_message(message_id).id)
+    return whole_message_json(messages.get(message_id))
 
 
 @bp.get("/saved-replies")

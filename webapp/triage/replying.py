@@ -206,6 +206,20 @@ def get(reply_id: int) -> Reply:
     return found
 
 
+def of_message(message_id: int) -> Reply:
+    """Return the reply that a message is.
+
+    Raises
+    ------
+    NotFound
+        If it is none.
+    """
+    found = db.session.scalar(sa.select(Reply).where(Reply.message_id == message_id))
+    if found is None:
+        raise NotFound(_("There is no such reply."))
+    return found
+
+
 def of_mail(mailbox_id: int, opened: Opened, folder_id: int) -> Sequence[Reply]:
     """Return the replies to a mail, the oldest first, wherever it lies by now."""
     query = sa.select(Reply).where(Reply.mailbox_id == mailbox_id)
