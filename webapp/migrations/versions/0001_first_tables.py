@@ -670,6 +670,27 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "image_sender",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("operator_id", sa.Integer(), nullable=False),
+        sa.Column("address_key", sa.String(length=320), nullable=False),
+        sa.Column(
+            "created_at", webapp.core.db.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["operator_id"],
+            ["operator.id"],
+            name=op.f("fk_image_sender_operator_id_operator"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_image_sender")),
+        sa.UniqueConstraint(
+            "operator_id",
+            "address_key",
+            name=op.f("uq_image_sender_operator_id_address_key"),
+        ),
+    )
+    op.create_table(
         "limit_use",
         sa.Column("sender_id", sa.Integer(), nullable=False),
         sa.Column("window", sa.String(length=32), nullable=False),
@@ -1332,7 +1353,6 @@ def upgrade() -> None:
             "received_at", webapp.core.db.UtcDateTime(timezone=True), nullable=True
         ),
         sa.Column("size", sa.Integer(), nullable=True),
-        sa.Column("show_images", sa.Boolean(), nullable=False),
         sa.Column("is_sorted", sa.Boolean(), nullable=False),
         sa.Column(
             "state",
@@ -1979,6 +1999,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_limit_use_until"))
 
     op.drop_table("limit_use")
+    op.drop_table("image_sender")
     op.drop_table("folder")
     with op.batch_alter_table("deleted_recipient", schema=None) as batch_op:
         batch_op.drop_index("ix_deleted_recipient_batch")
