@@ -52,6 +52,8 @@ from webapp.triage import (
     answer_api,
     answer_routes,
     history_routes,
+    image_api,
+    image_routes,
     reading_routes,
     reply_api,
     reply_routes,
@@ -87,6 +89,7 @@ PAGES: tuple[Blueprint, ...] = (
     mailboxes_routes.bp,
     triage_routes.bp,
     reading_routes.bp,
+    image_routes.bp,
     answer_routes.bp,
     acting_routes.bp,
     work_routes.bp,
@@ -115,6 +118,7 @@ APIS: tuple[Blueprint, ...] = (
     answer_api.bp,
     reply_api.bp,
     work_api.bp,
+    image_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tests.conftest import PageClient
+from tests.conftest import ApiClient, PageClient
 from tests.mailboxes.samples import fill, flags_of, mail, put
 from tests.support.dovecot import Dovecot, free_port
 from webapp.core.db import db
@@ -348,3 +348,20 @@ def test_a_conversation_is_listed(
     page = text(client, links(text(client, inbox))[0].replace("&amp;", "&"))
     assert "2 mails in this conversation" in page
     assert re.search(r">Ada</bdi></a>", page)
+
+
+def test_what_is_worth_knowing_stands_above_the_mail(
+    client: PageClient, api: ApiClient, mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> None:
+    html = "<p>Hi</p><p hidden>a long hidden text</p><b>&lt;i&gt;</b>"
+    head = 'From: "<b>boss@bank.example" <x@evil.example>\r\nContent-Type: text/html'
+    put(dovecot, login, f"{head}\r\n\r\n{html}".encode())
+    inbox = folders.fresh(mailbox, force=True)[0]
+    place = (mailbox.id, inbox.id)
+    db.session.commit()
+    page = client.get("/triage/{}/{}/1".format(*place)).get_data(as_text=True)
+    assert "This mail contains text that its sender hides." in page
+    assert "but the mail says it is from x@evil.example" in page
+    path = "/mailboxes/{}/folders/{}/mails/1?fields=hints".format(*place)
+    kinds = [hint["kind"] for hint in api.get(path).get_json()["hints"]]
+    assert kinds == ["other_address", "hidden_text"]

@@ -110,7 +110,7 @@ def day(date: datetime.date, this_year: int | None = None) -> str:
 
 
 def time_tag(instant: datetime.datetime | None, shown: str = "relative") -> Markup:
-    """Return a ``<time>`` element; `shown` is relative, clock, date or full."""
+    """Return a ``<time>`` element; `shown` is relative, clock, date, minute or full."""
     if instant is None:
         return Markup("")
     local = instant.astimezone(zone())
@@ -118,6 +118,7 @@ def time_tag(instant: datetime.datetime | None, shown: str = "relative") -> Mark
         "relative": relative(instant),
         "clock": f"{local:%H:%M:%S}",
         "date": f"{local.day} {local:%b %Y}",
+        "minute": f"{local.day} {local:%b %Y, %H:%M}",
         "full": f"{local.day} {local:%b %Y, %H:%M:%S}",
     }[shown]
     return Markup('<time datetime="{}" title="{}">{}</time>').format(

@@ -2,10 +2,13 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from webapp.core.errors import Invalid
+from webapp.mailboxes.calendar_parts import Event, When, events_of
 from webapp.mailboxes.headers import MailAddress, message_ids
+from webapp.mailboxes.hints import hints_of_mail
 from webapp.mailboxes.inner_mails import is_mail, place_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
@@ -55,7 +58,7 @@ OF_ROW: dict[str, Callable[[MailRow], Any]] = {
     "snippet": lambda row: row.snippet,
     "readable": lambda row: row.readable,
 }
-OF_OPENED = ("content", "attachments", "encoding", "parts")
+OF_OPENED = ("content", "attachments", "encoding", "parts", "hints", "events")
 IN_LISTS = (*OF_ROW, "uidvalidity")
 ALL = (*IN_LISTS, *OF_OPENED, "email")
 
@@ -107,6 +110,8 @@ def show_opened(opened: Opened, names: Sequence[str]) -> dict[str, Any]:
         "attachments": lambda: attachments(opened),
         "encoding": lambda: bodies[0].charset if bodies else "",
         "parts": lambda: _tree(opened.mail.root),
+        "events": lambda: [_event(event) for event in events_of(opened.mail)],
+        "hints": lambda: [asdict(hint) for hint in hints_of_mail(opened.mail)],
     }
     return {**shown, **{name: more[name]() for name in names if name in more}}
 
@@ -153,4 +158,22 @@ def _tree(part: Part) -> dict[str, Any]:
         "charset": part.charset,
         "size": part.size,
         "parts": [_tree(child) for child in part.parts],
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    shown = asdict(event)
+    return {**shown, "start": _when(event.start), "end": _when(event.end)}
+
+
+def _when(when: When | None) -> dict[str, Any] | None:
+    """Return a time as its day, its instant where that is known, and the wall clock."""
+    if when is None:
+        return None
+    if when.is_day:
+        return {"day": when.wall.date().isoformat()}
+    return {
+        "instant": when.instant.isoformat() if when.instant else None,
+        "wall": when.wall.replace(tzinfo=None).isoformat(),
+        "zone": when.zone,
     }

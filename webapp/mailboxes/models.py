@@ -178,7 +178,6 @@ class Mail(Base):
     words: Mapped[str] = mapped_column(sa.String(500), default="")
     received_at: Mapped[datetime | None]
     size: Mapped[int | None]
-    show_images: Mapped[bool] = mapped_column(default=False)
     is_sorted: Mapped[bool] = mapped_column(default=True)
     state: Mapped[MailState] = mapped_column(enum_of(MailState), default=MailState.OPEN)
     assignee_id: Mapped[int | None] = mapped_column(

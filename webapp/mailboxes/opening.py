@@ -14,6 +14,8 @@ from typing import IO
 from webapp.core.file_names import RASTER
 from webapp.mailboxes import structure
 from webapp.mailboxes.browsing import one_row, open_folder
+from webapp.mailboxes.calendar_parts import MOST_PARTS as MOST_CALENDARS
+from webapp.mailboxes.calendar_parts import is_calendar
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import (
     ImapError,
@@ -107,6 +109,8 @@ def _by_structure(connection: Connection, uid: int, source: bytes) -> Parsed | N
     mail = Parsed(parse_mail(source).headers, root, is_cut=False)
     wanted = {part.section for kind in ("plain", "html") for part in mail.bodies(kind)}
     wanted = set(sorted(wanted)[:MOST_BODIES])
+    calendars = [part.section for part in mail.attachments() if is_calendar(part)]
+    wanted.update(calendars[:MOST_CALENDARS])
     return replace(mail, root=_with_texts(connection, uid, root, wanted))
 
 

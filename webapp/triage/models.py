@@ -97,6 +97,24 @@ class MailRule(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ImageSender(Base):
+    """That an operator sees the images of the web in mails of an address.
+
+    It is one operator's choice: to load them tells the sender when, and from which
+    address of the network, this person reads.
+    """
+
+    __tablename__ = "image_sender"
+    __table_args__ = (sa.UniqueConstraint("operator_id", "address_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    operator_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("operator.id", ondelete="CASCADE")
+    )
+    address_key: Mapped[str] = mapped_column(sa.String(320))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class MailPresence(Base):
     """That an operator has a mail open; it passes within seconds.
 

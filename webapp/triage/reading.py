@@ -6,6 +6,7 @@ from datetime import datetime
 
 from webapp.core.file_names import warning
 from webapp.mailboxes import plain_text
+from webapp.mailboxes.calendar_parts import Event, events_of, is_calendar
 from webapp.mailboxes.fields import decoded_size
 from webapp.mailboxes.headers import (
     BLOCK_CAP,
@@ -13,12 +14,14 @@ from webapp.mailboxes.headers import (
     parse_date,
     parse_headers,
 )
+from webapp.mailboxes.hints import Hint, hints_of
 from webapp.mailboxes.inner_mails import inner_source, is_mail, place_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.plain_text import Block
 
 SHOWN_HEADERS = 200
+TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 SHOWS = ("html", "text", "headers")
 
 _REMOTE = re.compile(r"<img\b[^>]{0,2000}?\bsrc\s*=\s*[\"']?\s*https?:", re.IGNORECASE)
@@ -37,6 +40,7 @@ class Attached:
     size: int
     warning: str
     inside: str
+    is_tnef: bool
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,17 @@ class Reading:
     attached: list[Attached]
     headers: list[tuple[str, str]]
     around: list[tuple[str, str]]
+    hints: list[Hint]
+    events: list[Event]
 
     @property
     def inside(self) -> str:
         """The place inside another mail, or nothing."""
         return place_text(self.opened.place)
+
+    def has_hint(self, kind: str) -> bool:
+        """Say whether there is a hint of this kind."""
+        return any(hint.kind == kind for hint in self.hints)
 
 
 def reading_of(opened: Opened, show: str = "") -> Reading:
@@ -91,6 +101,8 @@ def reading_of(opened: Opened, show: str = "") -> Reading:
         has_remote_images=bool(_REMOTE.search(html)),
         attached=_attached(opened, html),
         headers=headers.shown()[:SHOWN_HEADERS],
+        hints=hints_of(headers, html, text),
+        events=events_of(mail),
         around=[
             (subject, place_text(opened.place[:depth]))
             for depth, subject in enumerate(opened.around)
@@ -110,6 +122,7 @@ def _attached(opened: Opened, html: str) -> list[Attached]:
                 part.file_name, part.octets()[:64] if part.payload else b""
             ),
             inside=place_text((*opened.place, number)) if is_mail(part) else "",
+            is_tnef=part.mime_type in TNEF or part.file_name.lower() == "winmail.dat",
         )
         for number, part in enumerate(opened.mail.attachments(), 1)
         if not (part.content_id and f"cid:{part.content_id}" in html)
@@ -118,6 +131,8 @@ def _attached(opened: Opened, html: str) -> list[Attached]:
 
 def _name(part: Part, number: int) -> str:
     """Return what a button says; a mail without a name of its own has its subject."""
+    if is_calendar(part) and not part.file_name:
+        return "calendar.ics"
     if part.file_name or not (is_mail(part) and part.payload):
         return part.file_name or f"part-{part.section}"
     start = inner_source(part, part.payload[:BLOCK_CAP])

@@ -38,6 +38,7 @@ from webapp.triage import (
     work,
     work_views,
 )
+from webapp.triage.images import Images, images_of
 from webapp.triage.reading import Reading, reading_of
 from webapp.triage.reply_models import Reply
 from webapp.triage.replying import Draft
@@ -68,6 +69,7 @@ class Panes:
     query_words: str = ""
     reading: Reading | None = None
     reading_trouble: ImapError | None = None
+    images: Images | None = None
     current: Found | None = None
     sort: str = Sort.ARRIVAL.value
     conversation: list[Member] = field(default_factory=list)
@@ -154,6 +156,8 @@ def mail_panes(
         panes.reading_trouble = error
         return panes
     panes.reading = reading_of(opened, request.args.get("show", ""))
+    asked = request.args.get("images") == "1"
+    panes.images = images_of(opened, actor().operator.id, asked=asked)
     if not inside:
         _tied(panes, folders.get(folder_id), opened)
     panes.current = next(
