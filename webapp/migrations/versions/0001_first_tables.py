@@ -1585,7 +1585,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_message_public_id")),
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.create_index("ix_message_address", ["address_key"], unique=False)
         batch_op.create_index(
             "ix_message_campaign_status",
             ["campaign_id", "status", "id", "due_at"],
@@ -1594,6 +1593,13 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_message_kept",
             ["sender_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("mime_sha256 != ''"),
+            postgresql_where=sa.text("mime_sha256 != ''"),
+        )
+        batch_op.create_index(
+            "ix_message_outbox",
+            ["is_dry_run", "id"],
             unique=False,
             sqlite_where=sa.text("mime_sha256 != ''"),
             postgresql_where=sa.text("mime_sha256 != ''"),
@@ -1613,6 +1619,13 @@ def upgrade() -> None:
             postgresql_where=sa.text(
                 "status IN ('sent', 'failed', 'deferred', 'unknown')"
             ),
+        )
+        batch_op.create_index(
+            "ix_message_single",
+            ["campaign_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("campaign_id IS NULL"),
+            postgresql_where=sa.text("campaign_id IS NULL"),
         )
 
     op.create_table(
@@ -1889,6 +1902,11 @@ def downgrade() -> None:
     op.drop_table("upload")
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.drop_index(
+            "ix_message_single",
+            sqlite_where=sa.text("campaign_id IS NULL"),
+            postgresql_where=sa.text("campaign_id IS NULL"),
+        )
+        batch_op.drop_index(
             "ix_message_settled",
             sqlite_where=sa.text("status IN ('sent', 'failed', 'deferred', 'unknown')"),
             postgresql_where=sa.text(
@@ -1901,12 +1919,16 @@ def downgrade() -> None:
             postgresql_where=sa.text("status = 'sending'"),
         )
         batch_op.drop_index(
+            "ix_message_outbox",
+            sqlite_where=sa.text("mime_sha256 != ''"),
+            postgresql_where=sa.text("mime_sha256 != ''"),
+        )
+        batch_op.drop_index(
             "ix_message_kept",
             sqlite_where=sa.text("mime_sha256 != ''"),
             postgresql_where=sa.text("mime_sha256 != ''"),
         )
         batch_op.drop_index("ix_message_campaign_status")
-        batch_op.drop_index("ix_message_address")
 
     op.drop_table("message")
     with op.batch_alter_table("mail_note", schema=None) as batch_op:
