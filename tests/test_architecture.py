@@ -156,6 +156,8 @@ def _is_of_models(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and (name or "").startswith("indexed_mail_words"))
 
 
+# SQLAlchemy cannot read back that of migration 0004.
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression")
 def test_migrations_and_models_say_the_same(empty_database: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{empty_database}")
     with engine.connect() as connection:

@@ -32,7 +32,6 @@ MORE = {
 # A page may ask once or twice for what the smaller desk had none of.
 SOME = 2
 SCAN = {
-    "outbox.index": "newest first over all senders; dry runs are small",
     "recipients.index": "counts by an index that holds only rows with bad cells",
 }
 # Each has its reason: what it costs is not what the database is asked.

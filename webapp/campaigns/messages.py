@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns import coming_back
+from webapp.campaigns import addressed, coming_back
 from webapp.campaigns.audience import Person, first_people
 from webapp.campaigns.checking import row_for
 from webapp.campaigns.letters import (
@@ -103,7 +103,7 @@ def listing(
 def _exact(words: str) -> "sa.ColumnElement[bool] | None":
     """Return the condition for a whole address; none for a part of one."""
     try:
-        return Message.address_key == address_key(words)
+        return addressed.to_any([address_key(words)])
     except AddressError:
         return None
 

@@ -136,14 +136,21 @@ class Message(Base):
         sa.Index("ix_message_campaign_status", "campaign_id", "status", "id", "due_at"),
         _index_of("ix_message_settled", SETTLED, "campaign_id", "updated_at"),
         _index_of("ix_message_sending", (Status.SENDING,), "worker_id"),
-        sa.Index("ix_message_address", "address_key"),
-        # Only what a dry run kept: others cost nothing.
-        sa.Index(
-            "ix_message_kept",
-            "sender_id",
-            "id",
-            sqlite_where=sa.text("mime_sha256 != ''"),
-            postgresql_where=sa.text("mime_sha256 != ''"),
+        # And one of an expression, in migration 0004; see `addressed`.
+        # Only what a dry run kept, and what is of no campaign: others cost nothing.
+        *(
+            sa.Index(
+                f"ix_message_{name}",
+                column,
+                "id",
+                sqlite_where=sa.text(which),
+                postgresql_where=sa.text(which),
+            )
+            for name, column, which in (
+                ("kept", "sender_id", "mime_sha256 != ''"),
+                ("outbox", "is_dry_run", "mime_sha256 != ''"),
+                ("single", "campaign_id", "campaign_id IS NULL"),
+            )
         ),
     )
 

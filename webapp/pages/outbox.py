@@ -50,7 +50,7 @@ class Which:
             return query.where(of_it, Message.status == Status.SENT)
         if self.sender is not None:
             return query.where(Message.sender_id == self.sender.id)
-        return query
+        return query.where(Message.is_dry_run)  # as all are that are kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import current_app
 
-from webapp.campaigns import coming_back, proving
+from webapp.campaigns import addressed, coming_back, proving
 from webapp.campaigns.models import Event, Message, MessageAddress
 from webapp.composing.addresses import AddressError, address_key
 from webapp.core.clock import now
@@ -241,7 +241,7 @@ def _too_often(message: Message) -> bool:
         sa.select(Message.id, Event.detail)
         .join(Event, Event.message_id == Message.id)
         .where(
-            Message.address_key == message.address_key,
+            addressed.to_any([message.address_key]),
             Event.kind == coming_back.BOUNCED,
             Event.at >= now() - SOFT_DAYS,
         )

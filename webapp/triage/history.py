@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns import addressed
 from webapp.campaigns.models import Message
 from webapp.composing.addresses import AddressError, address_key
 from webapp.core.db import db
@@ -31,7 +32,7 @@ def key_of(address: str) -> str:
 
 def messages_to(key: str) -> "sa.Select[Any]":
     """Return the query of the messages to an address; page it by `Message.id`."""
-    return sa.select(Message).where(Message.address_key == key)
+    return sa.select(Message).where(addressed.to_any([key]))
 
 
 def answers_to(messages: Sequence[Message]) -> dict[int, list[Mail]]:

@@ -15,7 +15,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError
 
-from webapp.campaigns import message_tokens
+from webapp.campaigns import addressed, message_tokens
 from webapp.campaigns.letters import token_keys
 from webapp.campaigns.models import Message
 from webapp.core.clock import now
@@ -231,7 +231,7 @@ def _likely(mail: Mail, made: Sorted) -> list[Message]:
     found = db.session.scalars(
         sa.select(Message)
         .where(
-            Message.address_key.in_(keys),
+            addressed.to_any(keys),
             Message.sent_at >= now() - SUGGEST_WITHIN,
         )
         .order_by(Message.id.desc())
