@@ -7,19 +7,34 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from tests.campaigns.conftest import PEOPLE, Desk, MakeDesk, desk_of, recipient_of
+from tests.conftest import PageClient
 from tests.support.queries import asking, scans
-from webapp.campaigns import audience, launching, service, steering, tallies
+from webapp.campaigns import (
+    audience,
+    launching,
+    message_rows,
+    service,
+    steering,
+    tallies,
+)
+from webapp.campaigns.message_rows import Turn, write_batch
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.states import State, Status
 from webapp.core import queue
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Refused
-from webapp.recipients.models import Recipient
+from webapp.recipients.models import Recipient, RecipientTable
 
 MANY = [{"email": f"p{n}@example.org", "first_name": f"P{n}"} for n in range(25)]
+
+
+def a_turn(desk: Desk) -> Turn:
+    """Write the next rows, once."""
+    return write_batch(desk.campaign.id, launching.BATCH, audience.Repeated())
 
 
 def test_every_recipient_gets_one_pending_row(desk: Desk) -> None:
@@ -115,9 +130,9 @@ def test_a_launch_cut_in_the_middle_goes_on_without_duplicates(
     desk = make_desk(MANY)
     desk.checked()
     launching.launch(desk.campaign.id, 25, 0)
-    assert launching._write_batch(desk.campaign.id)
+    assert a_turn(desk) is Turn.WRITTEN
     with monkeypatch.context() as cut:
-        cut.setattr(launching, "_insert", _killed)
+        cut.setattr(message_rows, "_insert", _killed)
         with pytest.raises(RuntimeError):
             launching.run(desk.campaign.id)
     db.session.rollback()
@@ -205,8 +220,8 @@ def test_a_launcher_that_was_overtaken_writes_nothing(
         db.session.commit()
         yield from found
 
-    monkeypatch.setattr(launching, "batches", overtaken)
-    assert not launching._write_batch(desk.campaign.id)
+    monkeypatch.setattr(message_rows, "batches", overtaken)
+    assert a_turn(desk) is Turn.NOT_OURS
     assert desk.messages() == []
 
 
@@ -215,7 +230,7 @@ def test_a_row_that_changes_while_it_is_prepared_is_read_anew(
 ) -> None:
     desk.checked()
     launching.launch(desk.campaign.id, 3, 0)
-    whole = launching._rows_of
+    whole = message_rows._rows_of
     changes = iter(["Augusta"])
 
     def changed(*args: Any) -> str:
@@ -227,8 +242,8 @@ def test_a_row_that_changes_while_it_is_prepared_is_read_anew(
             db.session.commit()
         return whole(*args)
 
-    monkeypatch.setattr(launching, "_rows_of", changed)
-    assert launching._write_batch(desk.campaign.id)
+    monkeypatch.setattr(message_rows, "_rows_of", changed)
+    assert a_turn(desk) is Turn.CHANGED
     assert desk.messages() == []
     launching.run(desk.campaign.id)
     ada = desk.messages()[0]
@@ -275,3 +290,132 @@ def test_check_and_launch_read_no_table_from_end_to_end(desk: Desk) -> None:
         launching.run(desk.campaign.id)
     assert any("FROM recipient" in text for text, _values in seen)
     assert scans(seen, "recipient", "message") == []
+
+
+@pytest.fixture
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a launch try again at once."""
+    monkeypatch.setattr(launching, "LONGEST_PAUSE", 0)
+
+
+def refused_by_the_database(row_id: int) -> None:
+    """Let the database refuse the message of one recipient."""
+    db.session.execute(
+        sa.text(
+            "CREATE TRIGGER refusing BEFORE INSERT ON message "
+            f"WHEN NEW.recipient_id = {row_id} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    db.session.commit()
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_a_row_that_cannot_be_written_pauses_the_launch_and_is_named(
+    make_desk: MakeDesk, client: PageClient
+) -> None:
+    desk = make_desk(MANY)
+    desk.checked()
+    launching.launch(desk.campaign.id, 25, 0)
+    refused_by_the_database(17)
+    launching.run(desk.campaign.id)
+    campaign = desk.fresh()
+    assert (campaign.state, len(desk.messages())) == (State.PAUSED, 16)
+    page = client.get(f"/campaigns/{campaign.id}").text
+    assert "The database refused the message of row 17 (IntegrityError)" in page
+    assert f"/recipient-tables/{desk.table.id}" in page
+    db.session.execute(sa.text("DROP TRIGGER refusing"))
+    db.session.commit()
+    steering.resume(desk.campaign.id)
+    launching.run(desk.campaign.id)
+    assert desk.fresh().state == State.SENDING
+    assert [row.row_number for row in desk.messages()] == list(range(1, 26))
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_rows_that_never_stay_the_same_do_not_keep_a_launch_busy_for_ever(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    tries: list[int] = []
+
+    def changed(_campaign: int, size: int, _repeated: object) -> Turn:
+        tries.append(size)
+        return Turn.CHANGED
+
+    monkeypatch.setattr(message_rows, "write_batch", changed)
+    launching.run(desk.campaign.id)
+    assert (len(tries), tries[0], tries[-1]) == (launching.MOST_TRIES, 3000, 1)
+    campaign = desk.fresh()
+    assert campaign.state == State.PAUSED
+    assert campaign.pause_reason.startswith("Row 1 of the recipient table was changed")
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_a_scheduled_one_that_cannot_be_written_asks(desk: Desk) -> None:
+    desk.checked()
+    later = {"scheduled_at": "2099-01-01T08:00", "time_zone": "UTC"}
+    campaign = desk.fresh()
+    campaign.scheduled_at, campaign.state = later["scheduled_at"], State.SCHEDULED
+    campaign.sender_snapshot = {"kind": "practice", "from_address": "n@example.org"}
+    campaign.launched_at = now()
+    db.session.commit()
+    refused_by_the_database(2)
+    launching.run(campaign.id)
+    campaign = desk.fresh()
+    assert (campaign.state, len(desk.messages())) == (State.SCHEDULED, 1)
+    assert campaign.asks_since is not None
+    assert "row 2" in campaign.stop_reason
+    campaign.updated_at = now() - timedelta(minutes=1)
+    db.session.commit()
+    assert launching.launch_due() == 0
+
+
+def test_a_lost_connection_is_left_to_the_next_wake(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+
+    def cut(*_given: object) -> Turn:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(message_rows, "write_batch", cut)
+        with pytest.raises(OperationalError):
+            launching.run(desk.campaign.id)
+    db.session.rollback()
+    assert desk.fresh().state == State.LAUNCHING
+
+
+TWINS = [{"email": f"t{n % 4}@example.org", "first_name": f"T{n}"} for n in range(8)]
+
+
+@pytest.mark.parametrize("most", [0, 3, 4])
+def test_repeated_addresses_get_one_message_whoever_looks_for_them(
+    most: int, make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "MOST_REPEATED", most)
+    desk = make_desk(TWINS)
+    repeated = audience.Repeated().of(desk.table)
+    assert (repeated is None) == (most < 4)
+    desk.launched()
+    found = [row.reason_class for row in desk.messages()]
+    assert found == [""] * 4 + ["duplicate"] * 4
+
+
+def test_an_address_that_is_doubled_while_a_launch_runs_gets_one_message(
+    desk: Desk,
+) -> None:
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    repeated = audience.Repeated()
+    assert write_batch(desk.campaign.id, 1, repeated) is Turn.WRITTEN
+    kofi = sa.update(Recipient).where(Recipient.address_key == "kofi@example.org")
+    db.session.execute(kofi.values(address_key="zoe@example.org", version=2))
+    db.session.execute(sa.update(RecipientTable).values(rows_version=9))
+    db.session.commit()
+    while write_batch(desk.campaign.id, 1, repeated) is Turn.WRITTEN:
+        pass
+    found = [row.reason_class for row in desk.messages()]
+    assert found == ["", "", "duplicate"]

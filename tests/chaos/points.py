@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from webapp.campaigns import launching, moves
+from webapp.campaigns import launching, message_rows, moves
 from webapp.core.db import db
 from webapp.delivery import liveness, marking, recording, tickets
 
@@ -54,8 +54,8 @@ POINTS: dict[str, Point] = {
     "in the record": Point(recording, "record", False, lambda given, _: bool(given[0])),
     "in reconcile": Point(liveness, "_tell", True),
     "between commit and ticket": Point(moves, "wake_tickets", True),
-    "in launch": Point(launching, "_insert", False),
-    "between launch batches": Point(launching, "_write_batch", False),
+    "in launch": Point(message_rows, "_insert", False),
+    "between launch batches": Point(message_rows, "write_batch", False),
     "launched, nobody told": Point(launching, "_complete", False),
     "in finish": Point(moves, "finish_if_done", True),
     "looking for tickets": Point(tickets, "due_campaigns", False),

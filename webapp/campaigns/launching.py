@@ -1,47 +1,45 @@
-"""The launch: one message row per recipient, written so that it can be cut anywhere.
+"""The launch: freeze a checked campaign, hold it for a moment, write its messages.
 
-Each short transaction first moves `Campaign.launched_through` from the value it read to
-the last id of its batch. Only one launcher can do that, so a second one stops, and one
-that was killed is continued from there: no recipient twice, none left out. Messages
-leave only when all rows are there, for marking asks for a campaign that is *sending*.
+It can be cut anywhere: `message_rows` says how. Messages leave only when all rows are
+there, for marking asks for a campaign that is *sending*.
 """
 
-import json
+import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from webapp.campaigns import moves, own_files, timing
-from webapp.campaigns.audience import Person, audience_of, batches
+from webapp.campaigns import message_rows, moves, timing
+from webapp.campaigns.audience import Repeated
 from webapp.campaigns.checking import changed_since
-from webapp.campaigns.letters import message_id_of, snapshot_of, token_key
-from webapp.campaigns.models import Campaign, Message
-from webapp.campaigns.own_files import NOTHING_OWN, Own
-from webapp.campaigns.states import State, Status
+from webapp.campaigns.letters import snapshot_of
+from webapp.campaigns.message_rows import MESSAGE, WRITING, Turn
+from webapp.campaigns.models import Campaign
+from webapp.campaigns.states import State
 from webapp.core import queue
 from webapp.core.clock import now
-from webapp.core.db import db, db_now, gather_statistics, reading
+from webapp.core.db import db, gather_statistics
 from webapp.core.errors import Refused
-from webapp.core.ids import uuid7
 from webapp.core.presentation import figure
 from webapp.core.words import _
 from webapp.operators import audit
-from webapp.recipients.models import Recipient
-from webapp.senders.models import TransportKind
 
-MESSAGE = cast(sa.Table, Message.__table__)
-RECIPIENT = cast(sa.Table, Recipient.__table__)
+log = logging.getLogger(__name__)
+
 BATCH = 3000  # rows; the tenth of a second for which a launch holds up other writers
 MANY = 10_000  # rows; the planner should know of so many before they are sent
+MOST_TRIES = 14  # in a row without a row written; each with half as many rows
+LONGEST_PAUSE = 1.0
 DEFAULT_HOLD = 15
 LONGEST_HOLD = 120
 STALLED = timedelta(seconds=20)
 CHECK_STALLED = timedelta(seconds=60)
-# The audience of a scheduled campaign is frozen when somebody schedules it.
-WRITING = (State.LAUNCHING, State.SCHEDULED)
+# What another try at the same rows gives again; all else may be over in a moment.
+REFUSALS = (DataError, IntegrityError, ProgrammingError)
 
 
 def launch(
@@ -228,7 +226,10 @@ def launch_due() -> int:
         begin(campaign_id)
     cut = _ids(
         Campaign.state.in_(WRITING),
-        sa.or_(Campaign.state == State.LAUNCHING, Campaign.prepared_at.is_(None)),
+        sa.or_(
+            Campaign.state == State.LAUNCHING,
+            sa.and_(Campaign.prepared_at.is_(None), Campaign.asks_since.is_(None)),
+        ),
         Campaign.updated_at < at - STALLED,
     )
     for campaign_id in cut:
@@ -251,209 +252,70 @@ def _ids(*conditions: Any) -> Sequence[int]:
 
 
 def run(campaign_id: int) -> None:
-    """Write the messages of a campaign, then let it send if its time has come."""
-    while _write_batch(campaign_id):
-        pass
+    """Write the messages of a campaign, then let it send if its time has come.
 
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The next rows to write: those after a recipient, up to another one."""
-
-    after: int
-    through: int
-    written: int
-    count: int
-    same: dict[str, Any]
-    rows: str
-
-
-def _write_batch(campaign_id: int) -> bool:
-    """Write the next rows in one transaction; false when there is nothing to do.
-
-    They are read and made before it, so that others write meanwhile: half of the time
-    of a launch belongs to whoever sends.
+    Where nothing gets written so often in a row, it waits for somebody to decide. As
+    each of these tries has fewer rows, they end at the one that is in the way.
     """
-    with reading():
-        batch = _read(campaign_id)
-        db.session.rollback()
-    if batch is None:
-        return False
-    if batch.through == batch.after:
-        _complete(campaign_id, batch.written)
-        return False
-    if not _take(campaign_id, batch.after, batch.through):
-        db.session.rollback()
-        return False
-    if _insert(batch):
-        db.session.commit()
-    else:
-        db.session.rollback()  # and the next turn reads them anew
-    return True
+    repeated, tries, why = Repeated(), 0, ""
+    while tries < MOST_TRIES:
+        size = max(1, BATCH >> tries)
+        try:
+            turn = message_rows.write_batch(campaign_id, size, repeated)
+        except REFUSALS as error:
+            db.session.rollback()
+            turn, why = Turn.CHANGED, type(error).__name__
+        else:
+            why = ""
+        if turn is Turn.COMPLETE:
+            _complete(campaign_id)
+        if turn in {Turn.COMPLETE, Turn.NOT_OURS}:
+            return
+        tries = tries + 1 if turn is Turn.CHANGED else 0
+        if tries:
+            time.sleep(min(LONGEST_PAUSE, 0.01 * 2**tries))
+    _give_up(campaign_id, why)
 
 
-def _read(campaign_id: int) -> _Batch | None:
-    """Return the next rows; none where the campaign is not to be written (any more)."""
-    campaign = db.session.get(Campaign, campaign_id)
-    if campaign is None or campaign.state not in WRITING:
-        return None
-    table, after = campaign.recipient_table, campaign.launched_through
-    assert table is not None
-    written = db.session.scalar(
-        sa.select(Message.row_number).where(
-            Message.campaign_id == campaign_id, Message.recipient_id == after
+def _give_up(campaign_id: int, why: str) -> None:
+    """Let a campaign whose rows cannot be written wait, and say why.
+
+    Resuming it goes on behind the last row; a scheduled one asks instead.
+    """
+    row = message_rows.written(campaign_id) + 1
+    db.session.rollback()
+    words = (
+        _(
+            "The database refused the message of row %(row)s (%(why)s). Look at that "
+            "row of the recipient table, then go on.",
+            row=figure(row),
+            why=why,
+        )
+        if why
+        else _(
+            "Row %(row)s of the recipient table was changed each time its message was "
+            "to be written. Go on when nobody changes it any more.",
+            row=figure(row),
         )
     )
-    audience = audience_of(campaign, table)
-    people = next(batches(audience, after, written or 0, BATCH), [])
-    through = people[-1].id if people else after
-    owns = own_files.of_people(campaign, people)
-    rows = _rows_of(people, owns, campaign.sender_snapshot["from_address"])
-    same = _same_of(campaign)
-    return _Batch(after, through, written or 0, len(people), same, rows)
-
-
-def _take(campaign_id: int, through: int, last: int) -> bool:
-    taken = db.session.execute(
+    log.warning("the launch of campaign %d cannot go on: %s", campaign_id, why or words)
+    if moves.pause_for(campaign_id, words):
+        return
+    asked = db.session.execute(
         sa.update(Campaign)
-        .where(
-            Campaign.id == campaign_id,
-            Campaign.state.in_(WRITING),
-            Campaign.launched_through == through,
-        )
-        .values(launched_through=last, updated_at=now())
+        .where(Campaign.id == campaign_id, Campaign.state == State.SCHEDULED)
+        .values(asks_since=now(), stop_reason=words)
         .execution_options(synchronize_session=False)
     )
-    return bool(taken.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    if asked.rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        moves.note(campaign_id, "stopped", words)
+    db.session.commit()
 
 
-# What is said of each row, in this order; what is left out at its end, or null, is as
-# most rows have it.
-OWN = (
-    "public_id",
-    "recipient_id",
-    "recipient_version",
-    "row_number",
-    "name",
-    "message_id_header",
-    "status",
-    "reason_class",
-    "reason",
-    "attachments",
-    "address",
-    "row_values",
-)
-
-
-def _rows_of(
-    people: Sequence[Person], owns: Mapping[int, Own], from_address: str
-) -> str:
-    """Return the rows of a batch as JSON: a list of lists in the order of `OWN`.
-
-    A row whose own files are gone since the check fails at once.
-    """
-    key, rows = token_key(), []
-    for person in people:
-        public_id = uuid7()
-        row = [
-            public_id.hex,
-            person.id,
-            person.version,
-            person.row,
-            person.name,
-            message_id_of(key, public_id, from_address),
-        ]
-        own = owns.get(person.id, NOTHING_OWN)
-        if person.skip or own is not NOTHING_OWN or not person.is_as_stored:
-            row += _rest_of(person, own)
-        rows.append(row)
-    return json.dumps(rows)
-
-
-def _rest_of(person: Person, own: Own) -> list[Any]:
-    """Return what a row has that others have not, in the order of `OWN`."""
-    failed = "" if person.skip else own.words
-    status = Status.SKIPPED if person.skip else Status.FAILED if failed else None
-    copied = [None, None]
-    return [
-        status,
-        "content" if failed else str(person.skip or ""),
-        (failed or person.words)[:500],
-        list(own.files) or None,
-        *(copied if person.is_as_stored else [person.address, person.values]),
-    ]
-
-
-def _same_of(campaign: Campaign) -> dict[str, Any]:
-    """Return what all rows of a batch have in common."""
-    at = db.session.scalar(sa.select(db_now())) or now()
-    return {
-        "campaign_id": campaign.id,
-        "sender_id": campaign.sender_id,
-        "is_dry_run": campaign.sender_snapshot["kind"] == TransportKind.DRY_RUN,
-        "reply": "",
-        "tries": 0,
-        "mime_sha256": "",
-        "due_at": at,
-        "created_at": at,
-        "updated_at": at,
-    }
-
-
-def _insert(batch: _Batch) -> bool:
-    """Insert the rows of a batch in one statement, which takes them apart itself.
-
-    With values bound one by one, binding them took longer than writing the rows; and on
-    PostgreSQL the tallies are changed once for all of them. What can be is copied from
-    the recipients; false when one of them has changed since it was read.
-    """
-    connection = db.session.connection()
-    is_sqlite = connection.dialect.name == "sqlite"
-    split = sa.func.json_each if is_sqlite else sa.func.json_array_elements
-    rows = sa.literal(batch.rows)
-    row = split(rows if is_sqlite else sa.cast(rows, sa.JSON)).table_valued("value")
-
-    def cell(name: str) -> Any:
-        place = OWN.index(name)
-        if is_sqlite:
-            return sa.func.json_extract(row.c.value, f"$[{place}]")
-        return sa.cast(row.c.value.op("->>")(place), MESSAGE.c[name].type)
-
-    usual = {
-        "status": sa.literal_column("'pending'"),
-        "reason_class": sa.literal_column("''"),
-        "reason": sa.literal_column("''"),
-        "address": RECIPIENT.c.address,
-        "row_values": RECIPIENT.c.row_values,
-    }
-    values = {
-        **{
-            name: sa.literal(value, MESSAGE.c[name].type)
-            for name, value in batch.same.items()
-        },
-        **{
-            name: sa.func.coalesce(cell(name), usual[name])
-            if name in usual
-            else cell(name)
-            for name in OWN
-        },
-        "address_key": RECIPIENT.c.address_key,
-    }
-    chosen = (
-        sa.select(*values.values())
-        .select_from(row)
-        .join(RECIPIENT, RECIPIENT.c.id == cell("recipient_id"))
-        .where(RECIPIENT.c.version == cell("recipient_version"))
-    )
-    if not is_sqlite:  # which joins in the order of the first
-        chosen = chosen.order_by(cell("row_number"))
-    insert = sa.insert(MESSAGE).from_select([*values], chosen, include_defaults=False)
-    counted = insert.execution_options(preserve_rowcount=True)
-    return connection.execute(counted).rowcount == batch.count
-
-
-def _complete(campaign_id: int, rows: int) -> None:
+def _complete(campaign_id: int) -> None:
     """Let a campaign send whose rows are all there; a scheduled one waits on."""
+    rows = message_rows.written(campaign_id)
+    db.session.rollback()
     if rows >= MANY:
         gather_statistics(MESSAGE.name)
     db.session.execute(

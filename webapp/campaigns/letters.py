@@ -8,7 +8,7 @@ A message without a campaign keeps its own bodies, and has its own stationery.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -248,8 +248,14 @@ def row_of(message: Message) -> Row:
 
 def message_id_of(key: bytes, public_id: uuid.UUID, from_address: str) -> str:
     """Return the Message-ID, fixed before the first attempt (RFC 5322 3.6.4)."""
+    return message_ids(key, from_address)(public_id.int)
+
+
+def message_ids(key: bytes, from_address: str) -> Callable[[int], str]:
+    """Return what makes the Message-ID of a public id (a number) of one sender."""
     domain = from_address.rpartition("@")[2] or "localhost"
-    return f"<{message_tokens.sign(key, public_id, MESSAGE_ID)}@{domain}>"
+    sign = message_tokens.sign_number
+    return lambda number: f"<{sign(key, number, MESSAGE_ID)}@{domain}>"
 
 
 def values_of(stationery: Stationery, row: Row) -> dict[str, object]:
