@@ -1,5 +1,8 @@
 """Postroom: campaigns go out, mailboxes come back, one row of truth per message."""
 
+from webapp.core import importing
+
+# isort: split
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -193,3 +196,6 @@ def redis_url(settings: config.Settings) -> str:
 def _trusted_hosts(settings: config.Settings) -> list[str]:
     public = urlsplit(settings.base_url).hostname or ""
     return [public, settings.host, "127.0.0.1", "localhost", "[::1]"]
+
+
+importing.is_done()
