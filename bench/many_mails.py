@@ -13,14 +13,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.header import decode_header
 
 from tests.support.dovecot import PASSWORD, Dovecot
 from webapp.core.net import PrivateHosts
 from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import Command
 from webapp.mailboxes.imap_signin import Access, connect
-from webapp.mailboxes.imap_wire import ANSWER_CAP
 
 LOGIN, FOLDER = "many", "INBOX"
 PEOPLE = ("Ada Byrne", "Priya Raman", "Kofi Mensah", "Tove Lindqvist", "Ines Carvalho")
@@ -87,27 +87,32 @@ class Spent:
 
 @dataclass
 class Ours:
-    """A connection of ours; each command waits for its answer: one round trip."""
+    """A connection of ours; what goes out in one write is one round trip."""
 
     connection: Connection
-    heard: list[int] = field(default_factory=list)
+    written: int = 0
+    octets: int = 0
 
     def __post_init__(self) -> None:
         line = self.connection.line
-        ask = line.command
+        send, spend = line.send, line.imap.spend
 
-        def counted(name: bytes, args: list[bytes], *, uid: bool = False) -> bytes:
-            answer = ask(name, args, uid=uid)
-            self.heard.append(ANSWER_CAP - line.imap.budget)
-            return answer
+        def counted(commands: Sequence[Command]) -> list[bytes]:
+            self.written += 1
+            return send(commands)
 
-        line.command = counted  # type: ignore[method-assign]  # listens, and does the same
+        def weighed(octets: int) -> None:
+            self.octets += octets
+            spend(octets)
+
+        line.send = counted  # type: ignore[method-assign]  # listens, and does the same
+        line.imap.spend = weighed  # type: ignore[method-assign]  # the same
 
     def spends(self, work: Callable[[], object]) -> Spent:
         """Do some work and return what it cost."""
-        self.heard.clear()
+        self.written = self.octets = 0
         ms, cpu_ms = timed(work)
-        return Spent(ms, cpu_ms, len(self.heard), sum(self.heard))
+        return Spent(ms, cpu_ms, self.written, self.octets)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

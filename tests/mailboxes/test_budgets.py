@@ -1,47 +1,96 @@
 """A recorded session: what each act may say to the server, and what others see of it.
 
-Every command waits for its answer, so that commands are round trips.
+On servers that offer everything, next to nothing, and something between (pymap). An
+entry of the record is what goes out in one write: one round trip.
 """
 
 import imaplib
 import re
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ApiClient
+from tests.mailboxes.conftest import access_to
 from tests.mailboxes.samples import mail, put
 from tests.mailboxes.test_changing import commands
-from tests.support.dovecot import Dovecot
+from tests.support.dovecot import PASSWORD, Dovecot
+from tests.support.practice_servers import Servers
 from webapp.core.db import db
 from webapp.mailboxes import browsing, changing, folders, opening, refreshing
 from webapp.mailboxes.imap import Connection
-from webapp.mailboxes.imap_wire import Fetched
+from webapp.mailboxes.imap_fetched import Fetched
+from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.query_text import parse
 from webapp.mailboxes.refreshing import Known
 
 MAILS = 520
 LOGIN = "budgets"
-Open = Callable[..., Connection]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mailbox on some server, with a folder of many mails."""
+
+    kind: str
+    port: int
+    login: str
+    password: str
+
+    def client(self) -> imaplib.IMAP4:
+        """Return another client: plain imaplib."""
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.login(self.login, self.password)
+        return client
+
+    def fill(self) -> None:
+        """Put the mails into a folder from which each test takes a copy."""
+        client = self.client()
+        client.create("Model")
+        for n in range(1, MAILS + 1):
+            octets = mail(f"Person {n} <p{n}@example.com>", f"Subject {n}", "Body", n)
+            client.append("Model", "", "", octets.as_bytes())
+        client.logout()
 
 
 @pytest.fixture(scope="module")
-def filled(dovecot: Dovecot) -> str:
-    """A login with a folder of many mails, from which each test takes a copy."""
-    client = dovecot.client(LOGIN)
-    client.create("Model")
-    for n in range(1, MAILS + 1):
-        octets = mail(f"Person {n} <p{n}@example.com>", f"Subject {n}", "Body", n)
-        client.append("Model", "", "", octets.as_bytes())
-    client.logout()
-    return LOGIN
+def pymap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The practice server, which is pymap."""
+    data_dir: Path = tmp_path_factory.mktemp("pymap")
+    servers = Servers(data_dir)
+    servers.start()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="module", params=["rich", "poor", "pymap"])
+def account(
+    request: pytest.FixtureRequest,
+    dovecot: Dovecot,
+    poor_dovecot: Dovecot,
+    pymap: Servers,
+) -> Account:
+    """An account with the mails, on each kind of server."""
+    kind: str = request.param
+    if kind == "pymap":
+        access = pymap.access
+        made = Account(kind, access.imap_port, access.login, access.password)
+    else:
+        port = dovecot.port if kind == "rich" else poor_dovecot.port
+        made = Account(kind, port, LOGIN, PASSWORD)
+    made.fill()
+    return made
 
 
 @pytest.fixture
-def folder(dovecot: Dovecot, filled: str, login: str) -> bytes:
+def folder(account: Account, login: str) -> bytes:
     """A folder of the mails, for one test; UIDs are 1 to `MAILS`."""
-    client = dovecot.client(filled)
+    client = account.client()
     client.create(login)
     client.select("Model", readonly=True)
     client.copy(f"1:{MAILS}", login)
@@ -50,7 +99,7 @@ def folder(dovecot: Dovecot, filled: str, login: str) -> bytes:
 
 
 class Other:
-    """Another client, connected all the time: plain imaplib."""
+    """Another client, connected all the time."""
 
     def __init__(self, client: imaplib.IMAP4, folder: bytes) -> None:
         self.client = client
@@ -73,53 +122,67 @@ class Other:
 
 
 @pytest.fixture
-def other(dovecot: Dovecot, folder: bytes) -> Iterator[Other]:
+def other(account: Account, folder: bytes) -> Iterator[Other]:
     """Another client that has the folder open."""
-    client = dovecot.client(LOGIN)
+    client = account.client()
     yield Other(client, folder)
     client.logout()
 
 
 @pytest.fixture
-def line(dovecot: Dovecot, folder: bytes, open_line: Open) -> Connection:
+def line(account: Account, folder: bytes) -> Iterator[Connection]:
     """Our connection, as the pool lends it: signed in, no folder open."""
     del folder
-    return open_line(dovecot, LOGIN)
+    made = connect(access_to(account.port, account.login, account.password))
+    yield made
+    made.close()
 
 
 def known(line: Connection, folder: bytes) -> Known:
     """Return what a page of the newest fifty knows."""
-    assert line.enable_qresync()
+    has = line.enable_qresync()
     selected = line.select(folder)
     assert selected.uidnext
-    assert selected.highestmodseq
+    modseq = (selected.highestmodseq or 0) if has else 0
     shown = range(MAILS - 49, MAILS + 1)
-    return Known(selected.uidvalidity, selected.highestmodseq, selected.uidnext, shown)
+    return Known(selected.uidvalidity, modseq, selected.uidnext, shown)
 
 
 def test_a_list(line: Connection, folder: bytes, other: Other) -> None:
     before = other.sees()
     assert len(before) == MAILS
-    assert commands(line, lambda: browsing.page(line, folder)) == ["EXAMINE", "FETCH"]
+    first = commands(line, lambda: browsing.page(line, folder))
+    again = commands(line, lambda: browsing.page(line, folder))
+    assert (first, again) == (["EXAMINE", "FETCH"], ["EXAMINE + UID FETCH"])
     assert other.sees() == before == dict.fromkeys(range(1, MAILS + 1), "")
 
 
 def test_an_older_page(line: Connection, folder: bytes) -> None:
-    sent = commands(line, lambda: browsing.page(line, folder, below=MAILS - 49))
-    assert sent == ["EXAMINE", "UID FETCH", "FETCH"]
+    found: list[browsing.Page] = []
+    sent = commands(
+        line,
+        lambda: found.append(browsing.page(line, folder, below=MAILS - 49)),
+    )
+    assert sent == ["EXAMINE + UID FETCH"]
+    assert [row.uid for row in found[0].rows] == list(
+        range(MAILS - 50, MAILS - 100, -1)
+    )
 
 
 def test_opening_a_mail(line: Connection, folder: bytes, other: Other) -> None:
     before = other.sees()
     sent = commands(line, lambda: opening.open_mail(line, folder, 7))
-    assert sent == ["EXAMINE", "UID FETCH", "UID FETCH"]
+    assert sent == ["EXAMINE + UID FETCH"]
     assert other.sees() == before
 
 
-def test_a_refresh(line: Connection, folder: bytes, other: Other) -> None:
+def test_a_refresh(
+    line: Connection, folder: bytes, other: Other, account: Account
+) -> None:
     shown, before = known(line, folder), other.sees()
     sent = commands(line, lambda: refreshing.changes(line, folder, shown))
-    assert sent == ["EXAMINE"]
+    is_rich = account.kind == "rich"
+    assert sent == ["EXAMINE" if is_rich else "EXAMINE + UID SEARCH + UID FETCH"]
     assert other.sees() == before
 
 
@@ -140,21 +203,28 @@ def test_marking_five_hundred(line: Connection, folder: bytes, other: Other) -> 
             changing.change_flags(line, folder, chosen, add=["seen"])
         ),
     )
-    assert sent == ["SELECT", "UID FETCH", "UID STORE"]
+    assert sent == ["SELECT + UID FETCH", "UID STORE"]
     assert changed == list(chosen)
     seen = {uid: "\\Seen" if uid in chosen else "" for uid in range(1, MAILS + 1)}
     assert other.sees() == seen
 
 
-def test_deleting_three(line: Connection, folder: bytes, other: Other) -> None:
-    sent = commands(line, lambda: changing.delete(line, folder, [3, 44, 500]))
-    assert sent == ["SELECT", "UID FETCH", "UID STORE", "UID EXPUNGE"]
-    left = set(range(1, MAILS + 1)) - {3, 44, 500}
-    assert other.sees() == dict.fromkeys(sorted(left), "")
+def test_deleting_three(
+    line: Connection, folder: bytes, other: Other, account: Account
+) -> None:
+    gone = {3, 44, 500}
+    sent = commands(line, lambda: changing.delete(line, folder, sorted(gone)))
+    every = range(1, MAILS + 1)
+    if account.kind == "poor":  # no UIDPLUS: it can only mark them
+        assert sent == ["SELECT + UID FETCH", "UID STORE"]
+        assert other.sees() == {u: "\\Deleted" if u in gone else "" for u in every}
+        return
+    assert sent == ["SELECT + UID FETCH", "UID STORE + UID EXPUNGE"]
+    assert other.sees() == {uid: "" for uid in every if uid not in gone}
 
 
 def test_a_whole_session_leaves_only_what_was_asked(
-    line: Connection, folder: bytes, other: Other
+    line: Connection, folder: bytes, other: Other, account: Account
 ) -> None:
     shown = known(line, folder)
     browsing.page(line, folder)
@@ -165,9 +235,14 @@ def test_a_whole_session_leaves_only_what_was_asked(
     opening.source(line, folder, 15).close()
     refreshing.changes(line, folder, shown)
     seen = other.sees()
-    assert {uid for uid, flags in seen.items() if flags} == {12, 13}
-    assert {seen[12], seen[13]} == {"\\Flagged"}
-    assert set(range(1, MAILS + 1)) - set(seen) == {14}
+    is_poor = account.kind == "poor"
+    wanted = {
+        12: "\\Flagged",
+        13: "\\Flagged",
+        **({14: "\\Deleted"} if is_poor else {}),
+    }
+    assert {uid: flags for uid, flags in seen.items() if flags} == wanted
+    assert set(range(1, MAILS + 1)) - set(seen) == (set() if is_poor else {14})
 
 
 @pytest.fixture

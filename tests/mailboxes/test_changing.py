@@ -1,6 +1,6 @@
 """Moves, copies, deletions and new mails, against full and poor servers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -9,8 +9,9 @@ from tests.mailboxes.conftest import access_to
 from tests.mailboxes.samples import flags_of, mail
 from tests.support.dovecot import Dovecot
 from tests.support.fake_imap import fake_imap
-from webapp.mailboxes import browsing, changing
+from webapp.mailboxes import browsing, changing, opening
 from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import Command
 from webapp.mailboxes.imap_errors import FolderGone, FolderRenumbered, MailGone
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.query import QueryError
@@ -107,9 +108,8 @@ def test_another_client_expunges_meanwhile(
     assert filed.uids == [3]
     assert subjects(any_dovecot, login, "Kept") == ["Subject 3"]
     other.logout()
-    browsing.open_folder(line, b"INBOX")
     with pytest.raises(MailGone):
-        browsing.one_row(line, 2)
+        opening.open_mail(line, b"INBOX", 2)
 
 
 def test_a_folder_that_is_not_there(
@@ -145,8 +145,7 @@ def test_append_says_the_uid(
     if line.has("UIDPLUS"):
         assert placed is not None
         assert placed[1] == 1
-    browsing.open_folder(line, b"INBOX")
-    row = browsing.one_row(line, 1)
+    (row,) = browsing.page(line, b"INBOX").rows
     assert (row.received, row.has("seen"), row.subject) == (at, True, "A draft")
 
 
@@ -193,17 +192,18 @@ def test_flags_of_many_mails_are_one_command_a_set() -> None:
 
 
 def commands(line: Connection, work: Callable[[], object]) -> list[str]:
-    """Return the names of the commands that some work sends."""
+    """Return the commands that some work sends: each entry is one round trip."""
     sent: list[str] = []
-    ask = line.line.command
+    send = line.line.send
 
-    def heard(name: bytes, args: list[bytes], *, uid: bool = False) -> bytes:
-        sent.append(("UID " if uid else "") + name.decode())
-        return ask(name, args, uid=uid)
+    def heard(commands: Sequence[Command]) -> list[bytes]:
+        names = [("UID " if one.uid else "") + one.name.decode() for one in commands]
+        sent.append(" + ".join(names))
+        return send(commands)
 
-    line.line.command = heard  # type: ignore[method-assign]  # listens, and does the same
+    line.line.send = heard  # type: ignore[method-assign]  # listens, and does the same
     work()
-    line.line.command = ask  # type: ignore[method-assign]  # as it was
+    line.line.send = send  # type: ignore[method-assign]  # as it was
     return sent
 
 
@@ -221,8 +221,6 @@ def test_each_change_has_its_budget_of_commands(
         "UID COPY",
     ]
     assert commands(line, lambda: changing.delete(line, b"INBOX", [3, 4, 5])) == [
-        "SELECT",
-        "UID FETCH",
-        "UID STORE",
-        "UID EXPUNGE",
+        "SELECT + UID FETCH",
+        "UID STORE + UID EXPUNGE",
     ]

@@ -121,11 +121,11 @@ def test_uids_are_numbers(api: ApiClient, mailbox: Mailbox, uid: str) -> None:
     assert api.get(f"{path}/{uid}").status_code == 404
 
 
-def test_the_library_is_imported_by_one_module_only() -> None:
+def test_the_library_is_where_commands_are_sent_and_answers_read() -> None:
     root = Path(__file__).resolve().parents[2] / "webapp"
     found = [
         path.name
         for path in root.rglob("*.py")
         if "imapclient" in path.read_text() or "import imaplib" in path.read_text()
     ]
-    assert found == ["imap_wire.py"]
+    assert sorted(found) == ["imap_client.py", "imap_fetched.py", "imap_wire.py"]

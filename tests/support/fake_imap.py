@@ -37,6 +37,7 @@ class FakeImap:
     def talk(self, line: socket.socket) -> None:
         """Answer one connection."""
         try:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             line.sendall(self.greeting)
             with line.makefile("rb") as reader:
                 for heard in reader:

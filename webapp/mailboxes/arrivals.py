@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from webapp.mailboxes.headers import Headers, message_ids, parse_headers
-from webapp.mailboxes.imap import Connection, Selected
+from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ServerRefused
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.query import uid_set
 
 #: Mails that are fetched and stored at once.

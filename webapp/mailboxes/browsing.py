@@ -1,42 +1,33 @@
 """Pages of a folder: newest first, older by a UID anchor, searched in windows.
 
-Sequence numbers never leave this module. A page is two round trips (EXAMINE, FETCH of
-the newest range) at any size of folder; a search looks at windows of sequence numbers
-from the newest on, so that its first hits come at once in a folder of a million.
+A list is one round trip at any size of folder: EXAMINE goes out together with a FETCH
+of the UIDs that are likely to be wanted, those of the last time or those next to the
+anchor. What the server then says (UIDVALIDITY, how many mails there are, the number of
+each) shows what is missing; only that is fetched by number, in a second one. Behind
+EXAMINE mails are named by UID, because numbers may shift there (RFC 9051 5.5).
+Sequence numbers never leave this module, `places` and `folder_search`.
 """
 
-import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
-from webapp.mailboxes.imap import Connection, Selected
+from webapp.mailboxes import folder_search, places
+from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import Command, Heard, fetched, fetching
 from webapp.mailboxes.imap_errors import (
+    WORDS_RENUMBERED,
     FolderRenumbered,
     MailGone,
     ServerRefused,
-    Unreachable,
 )
-from webapp.mailboxes.imap_wire import Fetched
-from webapp.mailboxes.query import (
-    EVERYTHING,
-    LARGEST_NUMBER,
-    And,
-    Contains,
-    Not,
-    Or,
-    Query,
-    Where,
-    needs_charset,
-    to_imap,
-    uid_set,
-)
-from webapp.mailboxes.query_simplify import simplify
+from webapp.mailboxes.imap_fetched import Fetched
+from webapp.mailboxes.imap_selected import Recent, Selected
+from webapp.mailboxes.query import EVERYTHING, LARGEST_NUMBER, Query, uid_set
 from webapp.mailboxes.rows import MailRow, fetch_items, placeholder, row_of
 
 PAGE = 50
-WINDOW = 5000
-BODY_WINDOW = 500
-SEARCH_SECONDS = 8.0
+WORDS_GONE = "This mail is no longer in the folder."
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,15 @@ def open_folder(
     FolderRenumbered
         If UIDVALIDITY is no longer the one given.
     """
-    return same_numbering(connection.select(raw, readonly=True), uidvalidity)
+    return open_and_ask(connection, raw, uidvalidity)[0]
+
+
+def open_and_ask(
+    connection: Connection, raw: bytes, uidvalidity: int | None, *asks: Command
+) -> tuple[Selected, Heard]:
+    """Open a folder as `open_folder` does, and ask of it in the same round trip."""
+    selected, heard = connection.open(raw, *asks)
+    return same_numbering(selected, uidvalidity), heard
 
 
 def same_numbering(selected: Selected, uidvalidity: int | None) -> Selected:
@@ -78,9 +77,7 @@ def same_numbering(selected: Selected, uidvalidity: int | None) -> Selected:
         If UIDVALIDITY is no longer the one given.
     """
     if uidvalidity is not None and selected.uidvalidity != uidvalidity:
-        raise FolderRenumbered(
-            "The server has numbered this folder anew. Open the folder again."
-        )
+        raise FolderRenumbered(WORDS_RENUMBERED)
     return selected
 
 
@@ -98,84 +95,153 @@ def page(  # noqa: PLR0913 - each is a choice of its own that the address of a p
 
     Without the start of their texts, where nobody asks for it, there are no snippets.
     """
+    if below is not None and below >= LARGEST_NUMBER:
+        below = None
+    if query == EVERYTHING:
+        asked = _Asked(below, limit, uidvalidity, with_text)
+        return _by_arrival(connection, raw, asked)
     selected = open_folder(connection, raw, uidvalidity)
     last = selected.exists
     if below is not None:
-        last = _last_below(connection, below, selected.exists)
-    if query == EVERYTHING:
-        first = max(1, last - limit + 1)
-        rows = _rows_by_number(connection, (first, last), below, with_text=with_text)
-        older = rows[-1].uid if rows and first > 1 else None
-        return Page(rows, selected.uidvalidity, selected.exists, older)
-    uids, older, complete = _find(connection, query, last, limit)
-    rows = rows_by_uid(connection, uids, with_text=with_text)
+        last = places.number_below(connection, below, last)
+    uids, left, complete = folder_search.newest(connection, query, last, limit)
+    shown = uids[:limit]
+    rows = rows_by_uid(connection, shown, with_text=with_text)
+    older = shown[-1] if shown and (len(uids) > limit or not complete) else None
+    if not complete and not shown:
+        older = _uid_at(connection, left) + 1
     return Page(rows, selected.uidvalidity, selected.exists, older, complete)
 
 
-def _rows_by_number(
-    connection: Connection,
-    span: tuple[int, int],
-    below: int | None,
-    *,
-    with_text: bool,
-) -> list[MailRow]:
-    if span[1] < 1:
-        return []
-    numbers = b"%d:%d" % span
-    found = _fetch_rows(connection, numbers, uid=False, with_text=with_text)
-    return [row for row in found if below is None or row.uid < below]
+@dataclass(frozen=True)
+class _Asked:
+    """A list in the order of arrival; see `page`."""
+
+    below: int | None
+    limit: int
+    uidvalidity: int | None
+    with_text: bool
+
+
+def _by_arrival(connection: Connection, raw: bytes, asked: _Asked) -> Page:
+    """Open a folder, and fetch in the same round trip what is likely to be the page."""
+    recent = connection.recent.get(raw)
+    likely = _likely(asked, recent)
+    items = row_items(connection, with_text=asked.with_text)
+    asks = [fetching(likely, items)] if likely else []
+    selected, heard = open_and_ask(connection, raw, asked.uidvalidity, *asks)
+    found = Fetched({})
+    is_known = recent is not None and recent.uidvalidity == selected.uidvalidity
+    if heard.ends and heard.is_ok and (is_known or asked.below is not None):
+        found = fetched(heard)
+    if heard.has_shifted:
+        # Mails left after the folder was opened: what numbers they have is open.
+        selected, found = open_folder(connection, raw, asked.uidvalidity), Fetched({})
+    last = _last(connection, asked.below, selected.exists, found)
+    first = max(1, last - asked.limit + 1)
+    wanted = set(range(first, last + 1))
+    missing = wanted - set(found.numbers.values())
+    rows = _rows(found, (u for u, number in found.numbers.items() if number in wanted))
+    if missing:
+        numbers = uid_set(frozenset(missing))
+        more = _fetch(connection, numbers, uid=False, with_text=asked.with_text)
+        both = {row.uid: row for row in [*rows, *_rows(more)]}
+        rows = [both[uid] for uid in sorted(both, reverse=True)]
+    rows = [row for row in rows if asked.below is None or row.uid < asked.below]
+    if asked.below is None:
+        connection.remember(selected, [row.uid for row in rows])
+    older = rows[-1].uid if rows and first > 1 else None
+    return Page(rows, selected.uidvalidity, selected.exists, older)
+
+
+def _likely(asked: _Asked, recent: Recent | None) -> bytes:
+    """Return the UIDs that a page is likely to hold, as a range; empty if unknown.
+
+    >>> _likely(_Asked(None, 3, None, True), Recent(7, (90, 80, 70, 60), 91))
+    b'70:140'
+    >>> _likely(_Asked(70, 3, None, True), None)
+    b'67:70'
+    """
+    if asked.below is not None:
+        # The anchor itself tells where in the folder the page ends.
+        return b"%d:%d" % (max(1, asked.below - asked.limit), asked.below)
+    if recent is None:
+        return b""
+    lacking = asked.limit - len(recent.uids)
+    if lacking <= 0:
+        low = recent.uids[asked.limit - 1]
+    else:
+        low = min([recent.following, *recent.uids]) - lacking
+    return b"%d:%d" % (max(1, low), recent.following + PAGE - 1)
+
+
+def _last(
+    connection: Connection, below: int | None, exists: int, found: Fetched
+) -> int:
+    """Return the number of the newest mail of a page; 0 if there is none."""
+    if below is None:
+        return exists
+    if below in found.numbers:
+        return found.numbers[below] - 1
+    numbers = [number for uid, number in found.numbers.items() if uid < below]
+    return max(numbers) if numbers else places.number_below(connection, below, exists)
 
 
 def rows_by_uid(
-    connection: Connection, uids: list[int], *, with_text: bool = True
+    connection: Connection, uids: Sequence[int], *, with_text: bool = True
 ) -> list[MailRow]:
     """Return the rows of these UIDs in the opened folder, newest first."""
     if not uids:
         return []
-    wanted = set(uids)
-    rows = _fetch_rows(connection, uid_set(uids), uid=True, with_text=with_text)
-    return [row for row in rows if row.uid in wanted]
+    numbers = uid_set(uids)
+    return _rows(_fetch(connection, numbers, uid=True, with_text=with_text), uids)
 
 
-def _fetch_rows(
-    connection: Connection, numbers: bytes, *, uid: bool, with_text: bool
+def open_rows(
+    connection: Connection, raw: bytes, uids: Sequence[int], uidvalidity: int | None
+) -> tuple[Selected, list[MailRow]]:
+    """Open a folder and return the rows of these UIDs, newest first: one round trip."""
+    uids = [uid for uid in uids if 0 < uid <= LARGEST_NUMBER]
+    asks = [fetching(uid_set(uids), row_items(connection))] if uids else []
+    selected, heard = open_and_ask(connection, raw, uidvalidity, *asks)
+    return selected, rows_heard(connection, heard, uids) if uids else []
+
+
+def rows_heard(
+    connection: Connection, heard: Heard, uids: Sequence[int]
 ) -> list[MailRow]:
+    """Return the rows that an answer holds; asks again if the items were refused."""
+    if not heard.is_ok:
+        return rows_by_uid(connection, uids)
+    return _rows(fetched(heard), uids)
+
+
+def row_items(connection: Connection, *, with_text: bool = True) -> bytes:
+    """Return the FETCH items of a row that this server understands."""
+    return fetch_items(partial=not connection.lacks_partial, with_text=with_text)
+
+
+def _fetch(
+    connection: Connection, numbers: bytes, *, uid: bool, with_text: bool
+) -> Fetched:
     try:
-        fetched = connection.fetch(numbers, fetch_items(with_text=with_text), uid=uid)
+        items = row_items(connection, with_text=with_text)
+        return connection.fetch(numbers, items, uid=uid)
     except ServerRefused:
-        if connection.broken:
+        if connection.broken or connection.lacks_partial:
             raise
-        # Some servers know no partial literals of header fields.
-        fetched = connection.fetch(numbers, fetch_items(partial=False), uid=uid)
-    return _rows(fetched)
+    # Some servers know no partial literals of header fields.
+    found = connection.fetch(numbers, fetch_items(partial=False), uid=uid)
+    connection.lacks_partial = True
+    return found
 
 
-def _rows(fetched: Fetched) -> list[MailRow]:
-    rows = [row_of(uid, items) for uid, items in fetched.items.items()]
-    rows += [placeholder(uid) for uid in fetched.unreadable]
+def _rows(found: Fetched, wanted: Iterable[int] | None = None) -> list[MailRow]:
+    """Return rows, newest first; only those of the wanted UIDs if these are given."""
+    uids = set(found.numbers if wanted is None else wanted)
+    rows = [row_of(uid, items) for uid, items in found.items.items() if uid in uids]
+    rows += [placeholder(uid) for uid in found.unreadable if uid in uids]
     return sorted(rows, key=lambda row: row.uid, reverse=True)
-
-
-def _last_below(connection: Connection, uid: int, exists: int) -> int:
-    """Return the sequence number of the last mail with a smaller UID; 0 if none.
-
-    The mail itself usually still stands and tells its number in one round trip; else
-    its place is found by halving.
-    """
-    if exists == 0:
-        return 0
-    found = connection.fetch(b"%d" % uid, b"(UID)")
-    number = found.items.get(uid, {}).get(b"SEQ")
-    if isinstance(number, int):
-        return number - 1
-    low, high = 0, exists
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _uid_at(connection, middle) < uid:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _uid_at(connection: Connection, number: int) -> int:
@@ -183,73 +249,10 @@ def _uid_at(connection: Connection, number: int) -> int:
     return next(iter(found.items), 0)
 
 
-def _find(
-    connection: Connection, query: Query, last: int, limit: int
-) -> tuple[list[int], int | None, bool]:
-    """Search windows from `last` downwards; see `Page` for what the answer means."""
-    keys, utf8 = _keys(query)
-    window = BODY_WINDOW if _reads_bodies(query) else WINDOW
-    until = time.monotonic() + SEARCH_SECONDS
-    hits: list[int] = []
-    while last > 0 and len(hits) <= limit:
-        if time.monotonic() > until:
-            older = hits[-1] if hits else _uid_at(connection, last) + 1
-            return hits, older, False
-        first = max(1, last - window + 1)
-        found = _search(connection, [b"%d:%d" % (first, last), *keys], utf8=utf8)
-        hits += sorted(found, reverse=True)
-        last = first - 1
-    if len(hits) > limit:
-        return hits[:limit], hits[limit - 1], True
-    return hits, None, True
-
-
-def _keys(query: Query) -> tuple[list[bytes], bool]:
-    """Return the search keys, and whether they need a charset."""
-    simple = simplify(query)
-    return to_imap(simple), needs_charset(simple)
-
-
-def _search(connection: Connection, keys: list[bytes], *, utf8: bool) -> list[int]:
-    try:
-        return connection.search(keys, utf8=utf8)
-    except (ServerRefused, Unreachable) as error:
-        if utf8:
-            raise ServerRefused(
-                "This server cannot search for letters outside ASCII. Try another word."
-            ) from error
-        raise
-
-
-def _reads_bodies(query: Query) -> bool:
-    match query:
-        case And(parts) | Or(parts):
-            return any(_reads_bodies(part) for part in parts)
-        case Not(part):
-            return _reads_bodies(part)
-        case Contains(where, _):
-            return where in (Where.BODY, Where.TEXT)
-    return False
-
-
 def last_before(connection: Connection, raw: bytes, day: date) -> int:
-    """Return the UID below which mails arrived before a day, by halving the folder.
-
-    Mails lie in the order of arrival but for those that were moved here; a few round
-    trips find the place in a folder of any size.
-    """
+    """Return the UID below which mails of a folder arrived before a day."""
     selected = open_folder(connection, raw)
-    low, high = 0, selected.exists
-    while low < high:
-        middle = (low + high + 1) // 2
-        found = connection.fetch(b"%d" % middle, b"(UID INTERNALDATE)", uid=False)
-        items = next(iter(found.items.values()), {})
-        at = items.get(b"INTERNALDATE")
-        if isinstance(at, datetime) and at.astimezone(UTC).date() < day:
-            low = middle
-        else:
-            high = middle - 1
-    return _uid_at(connection, low + 1) if low < selected.exists else LARGEST_NUMBER
+    return places.below_day(connection, selected.exists, day)
 
 
 def count(connection: Connection, raw: bytes, query: Query = EVERYTHING) -> int:
@@ -257,36 +260,23 @@ def count(connection: Connection, raw: bytes, query: Query = EVERYTHING) -> int:
     selected = open_folder(connection, raw)
     if query == EVERYTHING:
         return selected.exists
-    keys, utf8 = _keys(query)
-    if connection.has("ESEARCH"):
-        return connection.count(keys, utf8=utf8)
-    total = 0
-    for last in range(selected.exists, 0, -WINDOW):
-        span = b"%d:%d" % (max(1, last - WINDOW + 1), last)
-        total += len(_search(connection, [span, *keys], utf8=utf8))
-    return total
+    return folder_search.count(connection, query, selected.exists)
 
 
 def matching_uids(connection: Connection, raw: bytes, query: Query) -> list[int]:
     """Return every UID of a folder that matches, oldest first."""
     selected = open_folder(connection, raw)
-    keys, utf8 = _keys(query)
-    uids: list[int] = []
-    for last in range(selected.exists, 0, -WINDOW):
-        span = b"%d:%d" % (max(1, last - WINDOW + 1), last)
-        uids += _search(connection, [span, *keys], utf8=utf8)
-    return sorted(uids)
+    return folder_search.matching(connection, query, selected.exists)
 
 
-def one_row(connection: Connection, uid: int) -> MailRow:
-    """Return the row of one mail in the opened folder.
+def the_row(rows: Sequence[MailRow]) -> MailRow:
+    """Return the one row.
 
     Raises
     ------
     MailGone
-        If no mail has that UID.
+        If there is none.
     """
-    rows = rows_by_uid(connection, [uid]) if 0 < uid <= LARGEST_NUMBER else []
     if not rows:
-        raise MailGone("This mail is no longer in the folder.")
+        raise MailGone(WORDS_GONE)
     return rows[0]

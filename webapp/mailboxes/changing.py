@@ -5,13 +5,21 @@ of exactly their own UIDs; a server that offers neither keeps them, marked as de
 and the answer says so: a plain EXPUNGE would take what others marked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from webapp.mailboxes.browsing import same_numbering
-from webapp.mailboxes.imap import Connection, Selected
+from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_answers import Placed
+from webapp.mailboxes.imap_commands import (
+    Command,
+    Heard,
+    expunging,
+    fetched,
+    fetching,
+    storing,
+)
 from webapp.mailboxes.imap_errors import ImapError, ServerRefused
 from webapp.mailboxes.query import KEYWORD, QueryError, uid_set
 from webapp.mailboxes.rows import flags_of
@@ -21,6 +29,7 @@ SETTABLE = {"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"}
 #: The names that our own fields have are no keywords, but the flags themselves.
 FLAG_OF_FIELD = {flag[1:].lower(): flag for flag in SETTABLE}
 DELETED = b"\\Deleted"
+FLAGS, UIDS = b"(UID FLAGS)", b"(UID)"
 
 WORDS_READ_ONLY = "The server lets us read this folder only."
 WORDS_STOPPED = "The mail server stopped in the middle: {words}"
@@ -74,15 +83,20 @@ def change_flags(
     """
     add = [settable(flag) for flag in add]
     remove = [settable(flag) for flag in remove]
-    _open(connection, raw, uidvalidity)
+    sets = chunks(uids)
+    asks = [fetching(uid_set(chunk), FLAGS) for chunk in sets]
+    heard = _open(connection, raw, uidvalidity, *asks[:1])
     changed: set[int] = set()
-    for chunk in chunks(uids):
-        have = _flags(connection, chunk)
-        for change, flags in ((b"+", add), (b"-", remove)):
-            for missing, wanted in _by_missing(have, flags, change == b"-").items():
-                octets = [flag.encode("ascii") for flag in missing]
-                connection.store(uid_set(wanted), change, octets)
-                changed.update(wanted)
+    for at, chunk in enumerate(sets):
+        have = _flags(heard, chunk)
+        stores = []
+        for change, missing, wanted in _by_missing(have, add, remove):
+            octets = [flag.encode("ascii") for flag in missing]
+            stores.append(storing(uid_set(wanted), change, octets))
+            changed.update(wanted)
+        # What is to be known of the next set is asked beside: it is of other mails.
+        commands = [*stores, *asks[at + 1 : at + 2]]
+        heard = connection.together(*commands).checked() if commands else Heard()
     return sorted(changed)
 
 
@@ -106,23 +120,25 @@ def settable(flag: str) -> str:
 
 
 def _by_missing(
-    have: dict[int, set[str]], flags: Sequence[str], is_there: bool
-) -> dict[tuple[str, ...], list[int]]:
+    have: dict[int, set[str]], add: Sequence[str], remove: Sequence[str]
+) -> Iterator[tuple[bytes, tuple[str, ...], list[int]]]:
     """Group mails by what is to change of them: one command for each group."""
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for uid, now in have.items():
-        missing = tuple(flag for flag in flags if (flag.lower() in now) == is_there)
-        if missing:
-            groups.setdefault(missing, []).append(uid)
-    return groups
+    for change, flags in ((b"+", add), (b"-", remove)):
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for uid, now in have.items():
+            is_there = change == b"-"
+            missing = tuple(f for f in flags if (f.lower() in now) == is_there)
+            if missing:
+                groups.setdefault(missing, []).append(uid)
+        yield from ((change, missing, uids) for missing, uids in groups.items())
 
 
-def _flags(connection: Connection, uids: Sequence[int]) -> dict[int, set[str]]:
-    found = connection.fetch(uid_set(uids), b"(UID FLAGS)")
+def _flags(heard: Heard, uids: Sequence[int]) -> dict[int, set[str]]:
+    wanted = set(uids)
     return {
         uid: {flag.lower() for flag in flags_of(items.get(b"FLAGS"))}
-        for uid, items in found.items.items()
-        if uid in set(uids)
+        for uid, items in fetched(heard).items.items()
+        if uid in wanted
     }
 
 
@@ -172,11 +188,14 @@ def delete(
     uidvalidity: int | None = None,
 ) -> Filed:
     """Delete mails for good, and no other mail."""
-    _open(connection, raw, uidvalidity)
+    sets = chunks(uids)
+    asks = [fetching(uid_set(chunk), UIDS) for chunk in sets]
+    told = _open(connection, raw, uidvalidity, *asks[:1])
     filed = Filed()
-    for chunk in chunks(uids):
+    for at, chunk in enumerate(sets):
         with _Keeping(filed):
-            have = sorted(_there(connection, chunk))
+            told = told if at == 0 else connection.together(asks[at])
+            have = sorted(set(fetched(told).items) & set(chunk))
             if have:
                 _remove(connection, have, filed)
                 filed.add(have, None)
@@ -197,16 +216,19 @@ def append(
     return connection.append(target, octets, names, received)
 
 
-def _open(connection: Connection, raw: bytes, uidvalidity: int | None) -> Selected:
-    selected = same_numbering(connection.select(raw, readonly=False), uidvalidity)
-    if selected.readonly:
+def _open(
+    connection: Connection, raw: bytes, uidvalidity: int | None, *asks: Command
+) -> Heard:
+    """Open a folder to change it, and ask of it in the same round trip."""
+    selected, heard = connection.open(raw, *asks, readonly=False)
+    if same_numbering(selected, uidvalidity).readonly:
         raise ServerRefused(WORDS_READ_ONLY)
-    return selected
+    return heard
 
 
 def _there(connection: Connection, uids: Sequence[int]) -> set[int]:
     """Return which of these mails the folder has."""
-    found = connection.fetch(uid_set(uids), b"(UID)")
+    found = connection.fetch(uid_set(uids), UIDS)
     return set(found.items) & set(uids)
 
 
@@ -242,11 +264,13 @@ def _remove(connection: Connection, uids: list[int], filed: Filed) -> None:
     """Take mails out of the folder, or leave them marked where that cannot be."""
     if not uids:
         return
-    connection.store(uid_set(uids), b"+", [DELETED])
-    if connection.has("UIDPLUS"):
-        connection.expunge(uid_set(uids))
-    else:
+    marking = storing(uid_set(uids), b"+", [DELETED])
+    if not connection.has("UIDPLUS"):
+        connection.together(marking).checked()
         filed.marked += uids
+        return
+    # STORE and EXPUNGE of the same UIDs may go together (RFC 9051 5.5).
+    connection.together(marking, expunging(uid_set(uids))).checked()
 
 
 class _Keeping:

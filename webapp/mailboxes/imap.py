@@ -1,13 +1,12 @@
 """What we say to a mail server: folders, select, fetch, search, store.
 
-Values from outside become bytes in `imap_wire` alone, where CR, LF and NUL are refused;
-what goes wrong comes out as one of `imap_errors`, in words. `imap_signin.connect` makes
-a `Connection`.
+Values from outside become octets in `imap_commands`; CR, LF and NUL are refused by
+`imap_wire`; what goes wrong comes out as one of `imap_errors`, in words.
+`imap_signin.connect` makes a `Connection`.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.mailboxes.imap_answers import (
@@ -21,36 +20,42 @@ from webapp.mailboxes.imap_answers import (
     parse_status,
     uids_of,
 )
+from webapp.mailboxes.imap_commands import (
+    Command,
+    Heard,
+    fetched,
+    found,
+    quoted,
+    searching,
+)
 from webapp.mailboxes.imap_errors import FolderGone, ServerRefused
-from webapp.mailboxes.imap_wire import Fetched, Line, quoted, read_fetch
+from webapp.mailboxes.imap_fetched import Fetched, read_fetch
+from webapp.mailboxes.imap_selected import Recent, Selected, read_selected
+from webapp.mailboxes.imap_wire import Line
 
 TARGET_GONE = "The folder to put it into is no longer on the server."
+#: Folders whose newest mails a connection keeps in mind.
+MOST_REMEMBERED = 100
 STATUS_ITEMS = b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
 #: Refusals of SELECT that do not mean that the folder is gone (RFC 5530).
 STILL_THERE = {"NOPERM", "UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"}
 
 
-@dataclass(frozen=True)
-class Selected:
-    """What SELECT or EXAMINE says of a folder."""
-
-    raw: bytes
-    exists: int
-    uidvalidity: int
-    uidnext: int | None
-    readonly: bool
-    keywords_allowed: bool
-    highestmodseq: int | None = None
-
-
 class Connection:
-    """A signed-in connection; for one thread at a time."""
+    """A signed-in connection; for one thread at a time.
+
+    `recent` is what to ask for first the next time; it may be wrong by then.
+    `lacks_partial` says that the server gives no pieces of header fields.
+    """
 
     def __init__(self, line: Line) -> None:
         self.line = line
         self.capabilities: frozenset[str] = frozenset()
         self.selected: Selected | None = None
+        self._opened = Heard()
         self._has_qresync = False
+        self.recent: dict[bytes, Recent] = {}
+        self.lacks_partial = False
 
     @property
     def broken(self) -> bool:
@@ -120,31 +125,59 @@ class Connection:
         FolderGone
             If the server does not have it, or no longer.
         """
+        return self.open(raw, readonly=readonly, since=since)[0]
+
+    def open(
+        self,
+        raw: bytes,
+        *asks: Command,
+        readonly: bool = True,
+        since: bytes = b"",
+    ) -> tuple[Selected, Heard]:
+        """Open a folder as `select` does, and ask things of it in the same round trip.
+
+        Parameters
+        ----------
+        asks
+            `fetching`, `searching`: they name mails by UID, for the folder may be
+            another one than the asker knew. Look at `Selected.uidvalidity` before
+            the answers; if the folder cannot be opened they are thrown away.
+        """
+        verb = b"EXAMINE" if readonly else b"SELECT"
+        opening = Command(verb, [quoted(raw), since] if since else [quoted(raw)])
+        assert all(ask.uid for ask in asks), "numbers of another folder"
+        self.selected, self._opened = None, Heard()
         imap = self.line.imap
-        self.selected = None
-        imap.untagged_responses = {}
         imap.is_readonly = readonly
         try:
-            verb = b"EXAMINE" if readonly else b"SELECT"
-            self.line.command(verb, [quoted(raw), since] if since else [quoted(raw)])
+            if opening.is_plain:
+                self._opened, heard = self.line.together([opening], asks)
+            else:
+                self._opened = self._alone(opening)
+                (heard,) = self.line.together(asks)
+            self._opened.checked()
         except ServerRefused as error:
             imap.state = "AUTH"
-            if error.code in STILL_THERE:
+            if error.code in STILL_THERE or self.broken:
                 raise
             raise FolderGone("The folder is no longer on the server.") from error
         imap.state = "SELECTED"
-        is_readonly = "READ-ONLY" in imap.untagged_responses
-        self.selected = Selected(
-            raw=raw,
-            exists=self._number("EXISTS") or 0,
-            uidvalidity=self._number("UIDVALIDITY") or 0,
-            uidnext=self._number("UIDNEXT"),
-            readonly=is_readonly,
-            keywords_allowed=b"\\*" in b" ".join(self._texts("PERMANENTFLAGS")),
-            highestmodseq=self._number("HIGHESTMODSEQ"),
-        )
-        imap.is_readonly = readonly or is_readonly
-        return self.selected
+        self.selected = read_selected(raw, self._opened)
+        imap.is_readonly = readonly or self.selected.readonly
+        return self.selected, heard
+
+    def _alone(self, opening: Command) -> Heard:
+        """Send what holds a literal: the server is waited for in the middle of it."""
+        self.line.imap.untagged_responses = {}
+        text = self.line.command(opening.name, list(opening.args))
+        return Heard([("OK", text)], self.line.imap.untagged_responses)
+
+    def remember(self, selected: Selected, uids: Sequence[int]) -> None:
+        """Keep in mind which mails are the newest of a folder, newest first."""
+        if len(self.recent) > MOST_REMEMBERED:
+            self.recent.clear()
+        following = max([selected.uidnext or 1, *(uid + 1 for uid in uids[:1])])
+        self.recent[selected.raw] = Recent(selected.uidvalidity, uids, following)
 
     def enable_qresync(self) -> bool:
         """Have the server tell changes when a folder is opened (RFC 7162 3.2.3).
@@ -161,10 +194,10 @@ class Connection:
     def changes(self) -> tuple[Fetched, list[int]]:
         """Return what opening a folder told: flags by UID, and UIDs that are gone."""
         gone: list[int] = []
-        for answer in self.line.take("VANISHED"):
+        for answer in self._opened.told("VANISHED"):
             if isinstance(answer, bytes):
                 gone += uids_of(answer.split()[-1])
-        return read_fetch(self.line.take("FETCH")), gone
+        return read_fetch(self._opened.told("FETCH")), gone
 
     def leave(self) -> None:
         """Close a folder that was opened to read only (RFC 3691, RFC 3501 6.4.2).
@@ -184,26 +217,27 @@ class Connection:
         self.line.imap.state = "AUTH"
         self.selected = None
 
-    def _texts(self, name: str) -> list[bytes]:
-        found = self.line.imap.untagged_responses.get(name, [])
-        return [text for text in found if isinstance(text, bytes)]
-
-    def _number(self, name: str) -> int | None:
-        texts = self._texts(name)
-        return int(texts[-1]) if texts and texts[-1].isdigit() else None
-
     # --- mails ----------------------------------------------------------------------
 
     def fetch(self, numbers: bytes, items: bytes, *, uid: bool = True) -> Fetched:
         """Fetch items of UIDs, or of sequence numbers; each mail is read on its own."""
-        return read_fetch(self._ask(b"FETCH", [numbers, items], "FETCH", uid=uid))
+        return fetched(self._heard(Command(b"FETCH", [numbers, items], uid)))
 
     def search(self, keys: Sequence[bytes], *, utf8: bool = False) -> list[int]:
         """Return the UIDs that match; name the charset only when a value needs it."""
-        args = [*_charset(utf8), *keys]
-        answers = self._ask(b"SEARCH", args, "SEARCH", uid=True)
-        words = b" ".join(text for text in answers if isinstance(text, bytes))
-        return sorted({int(word) for word in words.split() if word.isdigit()})
+        return found(self._heard(searching([*_charset(utf8), *keys])))
+
+    def together(self, *commands: Command) -> Heard:
+        """Send commands in one round trip; see `imap_wire` for what may go together."""
+        return self.line.together(commands)[0]
+
+    def _heard(self, command: Command) -> Heard:
+        """Send one command and return what it brought."""
+        if command.is_plain:
+            return self.together(command).checked()
+        self.line.imap.untagged_responses = {}
+        text = self.line.command(command.name, list(command.args), uid=command.uid)
+        return Heard([("OK", text)], self.line.imap.untagged_responses)
 
     def count(self, keys: Sequence[bytes], *, utf8: bool = False) -> int:
         """Return how many mails match, by ESEARCH (RFC 4731), which must be offered."""
@@ -212,11 +246,6 @@ class Connection:
         text = b" ".join(text for text in answers if isinstance(text, bytes))
         found = re.search(rb"\bCOUNT (\d+)", text, re.IGNORECASE)
         return int(found[1]) if found else 0
-
-    def store(self, uids: bytes, change: bytes, flags: Sequence[bytes]) -> None:
-        """Add (``+``) or remove (``-``) flags of a UID set."""
-        args = [uids, change + b"FLAGS.SILENT", b"(" + b" ".join(flags) + b")"]
-        self._ask(b"STORE", args, "FETCH", uid=True)
 
     def copy(self, uids: bytes, target: bytes) -> Placed | None:
         """Copy a UID set to a folder; says where they are now if the server does.
@@ -241,13 +270,6 @@ class Connection:
                 raise
             raise FolderGone(TARGET_GONE) from error
         return parse_copyuid(self.line.take("COPYUID"))
-
-    def expunge(self, uids: bytes) -> None:
-        """Remove those of a UID set that are marked as deleted (RFC 4315 2.1).
-
-        There is no way here to say EXPUNGE alone: it would take mails of others.
-        """
-        self.line.command(b"EXPUNGE", [uids], uid=True)
 
     def append(
         self,

@@ -1,5 +1,7 @@
 """The few ways in which a mail server can fail us, each with words for a person."""
 
+WORDS_RENUMBERED = "The server has numbered this folder anew. Open the folder again."
+
 
 class ImapError(Exception):
     """Something went wrong between us and the mail server.

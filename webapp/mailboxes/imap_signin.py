@@ -14,8 +14,9 @@ from webapp.core.net import (
 )
 from webapp.mailboxes import oauth
 from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import quoted
 from webapp.mailboxes.imap_errors import ServerRefused, SignInRefused, Unreachable
-from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line, quoted
+from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line
 
 CONNECT_SECONDS = 10.0
 #: Refusals that pass by themselves (RFC 5530): the password was not judged.

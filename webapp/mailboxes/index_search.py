@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from webapp.core.db import db, reading
 from webapp.mailboxes import browsing, folders, indexing
-from webapp.mailboxes.browsing import Page, open_folder, rows_by_uid
+from webapp.mailboxes.browsing import Page, open_rows, rows_by_uid
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.models import Folder, IndexedMail
 from webapp.mailboxes.query import (
@@ -120,8 +120,9 @@ def page(folder: Folder, asked: Asked) -> tuple[Page, int | None]:
         found = list(db.session.scalars(statement.offset(asked.skip).limit(limit + 1)))
         db.session.rollback()
     with folders.opened(folders.get(folder_id)) as (connection, raw):
-        selected = open_folder(connection, raw, validity)
-        looked = _looked_at(connection, found[:limit], rest, asked.limit)
+        first = found[: min(limit, browsing.PAGE)]
+        selected, rows = open_rows(connection, raw, first, validity)
+        looked = _looked_at(connection, found[:limit], rows, rest, asked.limit)
     if looked.gone:
         indexing.forget(folder_id, validity, looked.gone)
     more = looked.taken < len(found)
@@ -141,13 +142,22 @@ class _Looked:
 
 
 def _looked_at(
-    connection: Connection, uids: Sequence[int], rest: Query | None, limit: int
+    connection: Connection,
+    uids: Sequence[int],
+    rows: Sequence[MailRow],
+    rest: Query | None,
+    limit: int,
 ) -> _Looked:
-    """Fetch rows in the order of their UIDs here, until a page is full."""
+    """Go through rows in the order of their UIDs here, until a page is full.
+
+    Those of the first UIDs are here already; the others are fetched when it is their
+    turn.
+    """
     looked = _Looked([], [])
     for at in range(0, len(uids), browsing.PAGE):
         some = uids[at : at + browsing.PAGE]
-        by_uid = {row.uid: row for row in rows_by_uid(connection, list(some))}
+        given = rows_by_uid(connection, list(some)) if at else rows
+        by_uid = {row.uid: row for row in given}
         looked.gone += [uid for uid in some if uid not in by_uid]
         for uid in some:
             looked.taken += 1

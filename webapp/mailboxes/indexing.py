@@ -22,8 +22,9 @@ from webapp.core.db import db, db_now, reading
 from webapp.mailboxes import folders, service
 from webapp.mailboxes.browsing import open_folder
 from webapp.mailboxes.headers import Headers, message_ids
-from webapp.mailboxes.imap import Connection, Selected
+from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ImapError, ServerRefused, Unreachable
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.models import Folder, IndexedMail, Mailbox, MailboxState
 from webapp.mailboxes.query import LARGEST_NUMBER, uid_set
 from webapp.mailboxes.rows import MailRow, fetch_items, placeholder, row_of

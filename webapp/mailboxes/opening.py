@@ -13,16 +13,27 @@ from typing import IO
 
 from webapp.core.file_names import RASTER
 from webapp.mailboxes import structure
-from webapp.mailboxes.browsing import one_row, open_folder
+from webapp.mailboxes.browsing import (
+    WORDS_GONE,
+    open_and_ask,
+    open_rows,
+    row_items,
+    rows_by_uid,
+    rows_heard,
+    the_row,
+)
 from webapp.mailboxes.calendar_parts import MOST_PARTS as MOST_CALENDARS
 from webapp.mailboxes.calendar_parts import is_calendar
 from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import fetched, fetching
 from webapp.mailboxes.imap_errors import (
     ImapError,
     MailGone,
     ServerRefused,
     Unreachable,
 )
+from webapp.mailboxes.imap_fetched import Fetched
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.inner_mails import Place, inner_source, is_mail
 from webapp.mailboxes.mime import (
     MAIL_CAP,
@@ -81,17 +92,31 @@ def open_mail(
     StructureUnreadable
         If the connection was lost over a large mail's structure.
     """
-    selected = open_folder(connection, raw, uidvalidity)
-    row = one_row(connection, uid)
-    source = _slice(connection, uid, b"", 0, SMALL)
+    if not 0 < uid <= LARGEST_NUMBER:
+        raise MailGone(WORDS_GONE)
+    selected, row, source = _start(connection, raw, uid, uidvalidity)
     size = row.size if row.size is not None else len(source)
     if len(source) < SMALL:
         return Opened(row, selected.uidvalidity, parse_mail(source), is_whole=True)
     mail = _by_structure(connection, uid, source) if with_structure else None
     if mail is None:
-        fetched = b"".join(_slices(connection, uid, b"", min(size, MAIL_CAP)))
-        return Opened(row, selected.uidvalidity, parse_mail(fetched), is_whole=True)
+        whole = b"".join(_slices(connection, uid, b"", min(size, MAIL_CAP)))
+        return Opened(row, selected.uidvalidity, parse_mail(whole), is_whole=True)
     return Opened(row, selected.uidvalidity, mail, is_whole=False)
+
+
+def _start(
+    connection: Connection, raw: bytes, uid: int, uidvalidity: int | None
+) -> tuple[Selected, MailRow, bytes]:
+    """Open the folder, and fetch the row and the first part of the source with it."""
+    items = row_items(connection)[:-1] + b" " + _piece(b"", 0, SMALL) + b")"
+    ask = fetching(b"%d" % uid, items)
+    selected, heard = open_and_ask(connection, raw, uidvalidity, ask)
+    if heard.is_ok and uid not in fetched(heard).unreadable:
+        row = the_row(rows_heard(connection, heard, [uid]))
+        return selected, row, _octets(fetched(heard), uid, b"")
+    row = the_row(rows_by_uid(connection, [uid]))
+    return selected, row, _slice(connection, uid, b"", 0, SMALL)
 
 
 def _by_structure(connection: Connection, uid: int, source: bytes) -> Parsed | None:
@@ -214,8 +239,8 @@ def source(
     connection: Connection, raw: bytes, uid: int, uidvalidity: int | None = None
 ) -> IO[bytes]:
     """Return a file with the complete RFC 5322 source of a mail, at the start."""
-    open_folder(connection, raw, uidvalidity)
-    row = one_row(connection, uid)
+    _selected, rows = open_rows(connection, raw, [uid], uidvalidity)
+    row = the_row(rows)
     if row.size is not None and row.size > SOURCE_CAP:
         raise ServerRefused("This mail is larger than 100 MB.")
     return _spooled(_slices(connection, uid, b"", SOURCE_CAP))
@@ -243,13 +268,18 @@ def _slices(
 def _slice(
     connection: Connection, uid: int, section: bytes, start: int, length: int
 ) -> bytes:
-    item = b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length)
-    found = None
-    if 0 < uid <= LARGEST_NUMBER:
-        found = connection.fetch(b"%d" % uid, item).items.get(uid)
-    if found is None:
-        raise MailGone("This mail is no longer in the folder.")
-    for key, value in found.items():
-        if key.upper().startswith(b"BODY["):
+    items = b"(UID " + _piece(section, start, length) + b")"
+    return _octets(connection.fetch(b"%d" % uid, items), uid, section)
+
+
+def _piece(section: bytes, start: int, length: int) -> bytes:
+    return b"BODY.PEEK[%b]<%d.%d>" % (section, start, length)
+
+
+def _octets(found: Fetched, uid: int, section: bytes) -> bytes:
+    if uid not in found.items:
+        raise MailGone(WORDS_GONE)
+    for key, value in found.items[uid].items():
+        if key.upper().startswith(b"BODY[%b]" % section.upper()):
             return value if isinstance(value, bytes) else b""
     return b""

@@ -8,14 +8,17 @@ the answer is the same.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.mailboxes.browsing import same_numbering
-from webapp.mailboxes.imap import Connection, Selected
-from webapp.mailboxes.imap_wire import Fetched
+from webapp.mailboxes.browsing import open_and_ask, same_numbering
+from webapp.mailboxes.imap import Connection
+from webapp.mailboxes.imap_commands import fetched, fetching, found, searching
+from webapp.mailboxes.imap_fetched import Fetched
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.query import LARGEST_NUMBER, uid_set
 from webapp.mailboxes.rows import flags_of
 
 #: Mails of which changes can be asked at once: some pages.
 MOST = 500
+CHANGED = b" (CHANGEDSINCE %d)"
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,7 @@ def changes(connection: Connection, raw: bytes, known: Known) -> Changes:
     shown = sorted(set(known.uids))[-MOST:]
     if known.modseq and connection.enable_qresync():
         return _by_qresync(connection, raw, known, shown)
-    selected = same_numbering(connection.select(raw), known.uidvalidity)
-    fetched, there = _flags(connection, selected, known, shown)
-    gone = sorted(set(shown) - there)
-    new = _new(connection, selected, known)
-    return _result(selected, known, fetched, (gone, new))
+    return _by_asking(connection, raw, known, shown)
 
 
 def _by_qresync(
@@ -83,50 +82,46 @@ def _by_qresync(
     given = (known.uidvalidity, known.modseq, first, LARGEST_NUMBER)
     since = b"(QRESYNC (%d %d %d:%d))" % given
     selected = same_numbering(connection.select(raw, since=since), known.uidvalidity)
-    fetched, vanished = connection.changes()
+    changed, vanished = connection.changes()
     gone = sorted(set(vanished) & set(shown))
-    new = sorted(uid for uid in fetched.items if uid >= known.next_uid)
-    return _result(selected, known, fetched, (gone, new))
+    new = sorted(uid for uid in changed.items if uid >= known.next_uid)
+    return _result(selected, known, changed, (gone, new))
 
 
-def _flags(
-    connection: Connection, selected: Selected, known: Known, shown: list[int]
-) -> tuple[Fetched, set[int]]:
-    """Return flags, and which of the shown mails are there."""
-    if not shown or not selected.exists:
-        return Fetched({}, []), set()
-    if known.modseq and connection.has("CONDSTORE"):
-        there = set(connection.search([b"UID " + uid_set(shown)]))
-        if selected.highestmodseq == known.modseq:
-            return Fetched({}, []), there
-        since = b"(CHANGEDSINCE %d)" % known.modseq
-        items = b"(UID FLAGS) " + since
-        return connection.fetch(uid_set(shown), items), there
-    fetched = connection.fetch(uid_set(shown), b"(UID FLAGS)")
-    return fetched, set(fetched.items)
-
-
-def _new(connection: Connection, selected: Selected, known: Known) -> list[int]:
-    """Return the UIDs of mails that have come."""
-    uidnext = selected.uidnext
-    if not selected.exists or (uidnext is not None and uidnext <= known.next_uid):
-        return []
+def _by_asking(
+    connection: Connection, raw: bytes, known: Known, shown: list[int]
+) -> Changes:
+    """Ask for flags, and for what is gone and new, while the folder is opened."""
     # A range up to * names the last mail even where it is older.
-    found = connection.search([b"UID %d:*" % known.next_uid])
-    return [uid for uid in found if uid >= known.next_uid]
+    uids = b"%d:*" % known.next_uid
+    items = b"(UID FLAGS)"
+    has_modseq = bool(known.modseq) and connection.has("CONDSTORE")
+    if shown and has_modseq:
+        uids, items = uid_set(shown) + b"," + uids, items + CHANGED % known.modseq
+    asks = [searching([b"UID " + uids])]
+    asks += [fetching(uid_set(shown), items)] if shown else []
+    selected, heard = open_and_ask(connection, raw, known.uidvalidity, *asks)
+    if not selected.exists:
+        # Some servers refuse to look for mails in an empty folder.
+        return _result(selected, known, Fetched({}), (shown, []))
+    changed, there = fetched(heard), set(found(heard))
+    if not has_modseq:
+        there |= set(changed.items)
+    new = sorted(uid for uid in there if uid >= known.next_uid)
+    return _result(selected, known, changed, (sorted(set(shown) - there), new))
 
 
 def _result(
     selected: Selected,
     known: Known,
-    fetched: Fetched,
+    changed: Fetched,
     moved: tuple[list[int], list[int]],
 ) -> Changes:
     gone, new = moved
     shown = set(known.uids) - set(gone)
     flags = {
         uid: tuple(sorted(flags_of(items.get(b"FLAGS"))))
-        for uid, items in fetched.items.items()
+        for uid, items in changed.items.items()
         if uid in shown
     }
     last = max([known.next_uid - 1, *new])

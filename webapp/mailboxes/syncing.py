@@ -25,7 +25,6 @@ from webapp.core.db import db, reading
 from webapp.mailboxes import arrivals, folders, rounds, service
 from webapp.mailboxes.arrivals import Arrival, Wanted
 from webapp.mailboxes.browsing import open_folder
-from webapp.mailboxes.imap import Selected
 from webapp.mailboxes.imap_errors import (
     FolderGone,
     FolderRenumbered,
@@ -33,6 +32,7 @@ from webapp.mailboxes.imap_errors import (
     ServerRefused,
     Unreachable,
 )
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.models import Folder, SyncFolders
 from webapp.mailboxes.rounds import LeaseLost, Round
 

@@ -19,9 +19,10 @@ from sqlalchemy.exc import DBAPIError
 from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.mailboxes import folders, reach
-from webapp.mailboxes.imap import Connection, Selected
+from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_answers import Counts
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused
+from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.imap_signin import Access, connect
 from webapp.mailboxes.models import Folder, Mailbox, MailboxState
 

@@ -19,7 +19,7 @@ from webapp.core.http import decode_cursor, encode_cursor
 from webapp.core.words import _
 from webapp.mailboxes import folders
 from webapp.mailboxes import service as mailboxes
-from webapp.mailboxes.browsing import open_folder, rows_by_uid
+from webapp.mailboxes.browsing import open_rows
 from webapp.mailboxes.headers import Headers
 from webapp.mailboxes.imap_errors import FolderGone, FolderRenumbered
 from webapp.mailboxes.kinds import MailKind, MailState
@@ -206,8 +206,7 @@ def _fetched(known: Sequence[_Known]) -> list[tuple[tuple[int, int, int], MailRo
     for (folder_id, validity), uids in of_folder.items():
         try:
             with folders.opened(folders.get(folder_id)) as (connection, raw):
-                open_folder(connection, raw, validity)
-                rows = rows_by_uid(connection, uids)
+                _selected, rows = open_rows(connection, raw, uids, validity)
         except (FolderGone, FolderRenumbered, NotFound):
             continue
         found += [((folder_id, validity, row.uid), row) for row in rows]
