@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.mailboxes.conftest import access_to
 from tests.mailboxes.samples import START
 from tests.support.dovecot import Dovecot
-from webapp.mailboxes import browsing
+from webapp.mailboxes import browsing, folder_search
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.query import (
@@ -157,7 +157,7 @@ def test_search_goes_page_by_page(searching: Connection) -> None:
 def test_windows_lose_nothing(
     searching: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browsing, "WINDOW", 3)
+    monkeypatch.setattr(folder_search, "WINDOW", 3)
     query = parse("is:read OR is:unread")
     page = browsing.page(searching, b"INBOX", query, limit=50)
     assert len(page.rows) == len(CORPUS)
@@ -166,7 +166,7 @@ def test_windows_lose_nothing(
 def test_a_search_out_of_time_can_go_on(
     searching: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browsing, "SEARCH_SECONDS", -1.0)
+    monkeypatch.setattr(folder_search, "SECONDS", -1.0)
     page = browsing.page(searching, b"INBOX", parse("subject:ada"))
     assert not page.complete
     assert page.older == len(CORPUS) + 1
