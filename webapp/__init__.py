@@ -61,6 +61,8 @@ from webapp.triage import (
     reply_api,
     reply_routes,
     rule_routes,
+    set_aside_api,
+    set_aside_routes,
     work_api,
     work_routes,
 )
@@ -99,6 +101,7 @@ PAGES: tuple[Blueprint, ...] = (
     reply_routes.bp,
     history_routes.bp,
     rule_routes.bp,
+    set_aside_routes.bp,
 )
 APIS: tuple[Blueprint, ...] = (
     pages_api.bp,
@@ -122,6 +125,7 @@ APIS: tuple[Blueprint, ...] = (
     reply_api.bp,
     work_api.bp,
     image_api.bp,
+    set_aside_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

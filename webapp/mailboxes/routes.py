@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.core import forms
 from webapp.core.errors import Invalid
 from webapp.core.words import _
-from webapp.mailboxes import folders, service
+from webapp.mailboxes import folders, service, set_aside
 from webapp.mailboxes.forms import OAUTH_PRESETS, PRESETS, MailboxForm
 from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.service import Tested
@@ -20,7 +20,9 @@ bp = Blueprint("mailboxes", __name__)
 def index() -> ResponseReturnValue:
     """List the mailboxes and how they are."""
     rows = [(mailbox, folders.known(mailbox.id)) for mailbox in service.all_mailboxes()]
-    return render_template("mailboxes/index.html", rows=rows)
+    return render_template(
+        "mailboxes/index.html", rows=rows, set_aside=set_aside.counts()
+    )
 
 
 @bp.get("/mailboxes/new")

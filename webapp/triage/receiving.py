@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError
@@ -20,11 +21,13 @@ from webapp.campaigns.letters import token_keys
 from webapp.campaigns.models import Message
 from webapp.core.clock import now
 from webapp.core.db import db
+from webapp.core.errors import Refused
 from webapp.core.one_line import one_line
+from webapp.core.words import _
 from webapp.mailboxes import rounds, syncing
 from webapp.mailboxes.arrivals import Arrival
 from webapp.mailboxes.kinds import MailKind
-from webapp.mailboxes.models import Mail
+from webapp.mailboxes.models import Mail, Mailbox
 from webapp.mailboxes.syncing import Place
 from webapp.triage import effects, rules
 from webapp.triage.effects import SUGGESTION
@@ -37,6 +40,7 @@ log = logging.getLogger(__name__)
 SUGGEST_WITHIN = timedelta(days=14)
 _LOGIC = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 MOST_SUGGESTED = 3
+HISTORY = "It arrived before the mailbox was connected."
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,62 @@ def read_one(mailbox_id: int) -> bool:
 
 def sort_all(place: Place, arrivals: Sequence[Arrival]) -> Callable[[], None]:
     """Sort mails, and return what stores them within a transaction."""
-    keys = token_keys()
-
-    def read(token: str, purpose: str) -> uuid.UUID | None:
-        return message_tokens.read_by_any(keys, token, purpose)
-
+    read = _reader()
     taken = [Taken(one, _sorted(one, read)) for one in arrivals]
     return lambda: _store(place, taken)
+
+
+def take_again(mail_id: int, arrival: Arrival) -> bool:
+    """Sort a mail anew that was set aside; say whether that worked. Owns its commit.
+
+    Raises
+    ------
+    Refused
+        If somebody else was faster.
+    """
+    made = _sorted(arrival, _reader())
+    mail = db.session.get_one(Mail, mail_id, with_for_update=True)
+    if mail.kind is not MailKind.SET_ASIDE:
+        db.session.rollback()
+        raise Refused(_("This mail is not set aside any more."))
+    if made.kind is not MailKind.SET_ASIDE:
+        made = _kept_again(mail, Taken(arrival, made))
+    if made.kind is MailKind.SET_ASIDE:
+        mail.words, mail.worked_at = one_line(made.words, 500), now()
+    db.session.commit()
+    return made.kind is not MailKind.SET_ASIDE
+
+
+def _kept_again(mail: Mail, one: Taken) -> Sorted:
+    """Make the row of a mail what it says now, and do what follows."""
+    identity = one.arrival.identity()
+    if _known(mail.mailbox_id, [identity]).get(identity, mail) is not mail:
+        db.session.delete(mail)  # it was read elsewhere meanwhile
+        return one.made
+    box = db.session.get_one(Mailbox, mail.mailbox_id)
+    received = one.arrival.received
+    is_history = received is not None and received <= box.connected_at - syncing.SKEW
+    made = Sorted(MailKind.OTHER, words=HISTORY) if is_history else one.made
+    messages = _messages([made])
+    try:
+        with db.session.begin_nested():
+            mail.identity = identity
+            for name, value in _said(Taken(one.arrival, made)).items():
+                setattr(mail, name, value)
+            _follow(mail, made, messages)
+            if not is_history:
+                rules.apply(mail)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+            raise
+        log.warning("a mail stays set aside: %s", type(error).__name__)
+        return _set_aside(error)
+    return made
+
+
+def _reader() -> Callable[[str, str], uuid.UUID | None]:
+    keys = token_keys()
+    return lambda token, purpose: message_tokens.read_by_any(keys, token, purpose)
 
 
 def _sorted(arrival: Arrival, read: Callable[[str, str], uuid.UUID | None]) -> Sorted:
@@ -146,26 +199,33 @@ def _messages(made: Sequence[Sorted]) -> dict[uuid.UUID, Message]:
 
 
 def _row(place: Place, one: Taken) -> Mail:
-    arrival = one.arrival
-    name, address = addresses_of(arrival.headers)
     mail = Mail(
         mailbox_id=place.mailbox_id,
         folder_id=place.folder_id,
         uidvalidity=place.uidvalidity,
-        uid=arrival.uid,
-        identity=_identity(place, arrival),
-        message_id_header=arrival.message_id[:1000],
-        kind=one.made.kind,
-        from_name=name,
-        from_address=address,
-        subject=arrival.headers.text("subject")[:500],
-        words=one_line(one.made.words, 500),
-        received_at=arrival.received,
-        size=arrival.size,
+        uid=one.arrival.uid,
+        identity=_identity(place, one.arrival),
+        **_said(one),
     )
     db.session.add(mail)
     db.session.flush()
     return mail
+
+
+def _said(one: Taken) -> dict[str, Any]:
+    """Return what a row says of its mail, wherever it lies."""
+    arrival = one.arrival
+    name, address = addresses_of(arrival.headers)
+    return {
+        "message_id_header": arrival.message_id[:1000],
+        "kind": one.made.kind,
+        "from_name": name,
+        "from_address": address,
+        "subject": arrival.headers.text("subject")[:500],
+        "words": one_line(one.made.words, 500),
+        "received_at": arrival.received,
+        "size": arrival.size,
+    }
 
 
 def _sorted_now(mail: Mail, one: Taken) -> Mail:

@@ -25,6 +25,7 @@ from webapp.mailboxes.imap_errors import FolderGone, FolderRenumbered
 from webapp.mailboxes.kinds import MailKind, MailState
 from webapp.mailboxes.models import Mail, Mailbox
 from webapp.mailboxes.rows import MailRow
+from webapp.mailboxes.set_aside import WAITS
 from webapp.triage import labels, service
 from webapp.triage.models import MailLabelled
 from webapp.triage.service import Found, View
@@ -36,7 +37,7 @@ KINDS = {
     "unsubscribes": MailKind.UNSUBSCRIBE,
 }
 VIEWS = (*KINDS, "mine", "unassigned", "snoozed", "done", "labelled")
-COUNTED = (*KINDS, "mine", "unassigned")
+COUNTED = (*KINDS, "mine", "unassigned", "set_aside")
 #: A count goes no further; the page then shows a plus.
 MOST_COUNTED = 999
 
@@ -143,6 +144,7 @@ def _conditions(name: str, operator_id: int) -> list[Any]:
         "snoozed": [Mail.state == MailState.OPEN, Mail.snoozed_until > now()],
         "done": [Mail.state == MailState.DONE],
         "labelled": [],
+        "set_aside": [*WAITS],
     }
     if name not in known:
         raise NotFound(_("There is no such view."))
