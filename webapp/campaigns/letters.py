@@ -260,11 +260,17 @@ def message_ids(key: bytes, from_address: str) -> Callable[[int], str]:
 
 def values_of(stationery: Stationery, row: Row) -> dict[str, object]:
     """Return what placeholders stand for in one message: its cells and our names."""
-    return {
-        **typed_row(row.row_values, stationery.kinds),
-        "unsubscribe_url": public_link(stationery, row.public_id, UNSUBSCRIBE),
-        "view_url": public_link(stationery, row.public_id, VIEW),
-    }
+    values = typed_row(row.row_values, stationery.kinds)
+    for name, purpose in _links_asked_for(stationery.source):
+        values[name] = public_link(stationery, row.public_id, purpose)
+    return values
+
+
+@lru_cache(maxsize=8)
+def _links_asked_for(source: Source | None) -> tuple[tuple[str, str], ...]:
+    """Return our names that a message template asks for; what signs a link costs."""
+    links = (("unsubscribe_url", UNSUBSCRIBE), ("view_url", VIEW))
+    return tuple(one for one in links if source is None or source.may_ask_for(one[0]))
 
 
 def public_link(stationery: Stationery, public_id: uuid.UUID, purpose: str) -> str:

@@ -61,6 +61,18 @@ class Source:
         """Whether the message has an HTML part."""
         return self.format != "text"
 
+    def may_ask_for(self, name: str) -> bool:
+        """Say whether a placeholder may ask for a name; below Markdown stand all links.
+
+        Examples
+        --------
+        >>> source = Source("text", "Hello", "Stop: {{ unsubscribe_url }}")
+        >>> [source.may_ask_for(name) for name in ("unsubscribe_url", "view_url")]
+        [True, False]
+        """
+        is_layout = self.format == "markdown" and name in SYSTEM_NAMES
+        return is_layout or any(name in text for _, text in self.parts())
+
     def parts(self) -> Iterator[tuple[str, str]]:
         """Yield name and source of each part that is used.
 
