@@ -2,12 +2,13 @@
 
 Of a million with ``--messages 1000000``.
 
-The server is Dovecot with mdbox. A list is what a page needs, decoded. Every command
-waits for its answer, so commands are round trips, and their number is a promise.
+The server is Dovecot with mdbox. A list is what a page needs, decoded. What goes out in
+one write and is waited for is a round trip, and their number is a promise.
 """
 
 import statistics
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psutil
 from imapclient import IMAPClient  # type: ignore[import-untyped]  # ships no types
@@ -26,6 +27,7 @@ from webapp.mailboxes import (
     index_search,
     indexing,
     mails,
+    opening,
     query_text,
     refreshing,
     service,
@@ -62,8 +64,13 @@ def _lists(us: Ours, server: Dovecot, size: Size, count: int) -> Iterator[Line]:
     line = us.connection
     with plain(server.port) as client:
         for rows in (50, 500):
-            spent = us.spends(lambda rows=rows: browsing.page(line, RAW, limit=rows))  # type: ignore[misc]  # bound for the loop
-            yield _round_trips(f"list {rows} of {count}", spent.round_trips, 2)
+            line.recent.clear()
+            for time, most in (("first", 2), ("next", 1)):
+                spent = us.spends(
+                    lambda rows=rows: browsing.page(line, RAW, limit=rows)  # type: ignore[misc]  # bound for the loop
+                )
+                what = f"list {rows} of {count}, the {time} time"
+                yield _round_trips(what, spent.round_trips, most)
             mine, theirs = interleaved(
                 max(3, size.runs),
                 lambda rows=rows: timed(lambda: browsing.page(line, RAW, limit=rows))[
@@ -81,6 +88,7 @@ def _lists(us: Ours, server: Dovecot, size: Size, count: int) -> Iterator[Line]:
             ours=[spent.octets / headers],
             at_most=2.0,
         )
+        yield from _elsewhere(us, count)
         query = query_text.parse(WORDS)
         spent = us.spends(lambda: browsing.page(line, RAW, query))
         yield _round_trips("search by sender and subject", spent.round_trips, 3)
@@ -91,6 +99,18 @@ def _lists(us: Ours, server: Dovecot, size: Size, count: int) -> Iterator[Line]:
         )
         yield _beside("search by sender and subject, newest 50", mine, theirs)
     yield from _processor(us, server, size)
+
+
+def _elsewhere(us: Ours, count: int) -> Iterator[Line]:
+    """Count the round trips to other places of the folder, and into a mail."""
+    line, middle = us.connection, count // 2
+    spent = us.spends(lambda: browsing.page(line, RAW, below=middle))
+    yield _round_trips("an older page, from the middle", spent.round_trips, 1)
+    day = datetime.now(UTC).date()
+    spent = us.spends(lambda: browsing.last_before(line, RAW, day))
+    yield _round_trips("the place of a day", spent.round_trips, 4)
+    spent = us.spends(lambda: opening.open_mail(line, RAW, middle))
+    yield _round_trips("open a mail", spent.round_trips, 1)
 
 
 def _processor(us: Ours, server: Dovecot, size: Size) -> Iterator[Line]:
@@ -126,7 +146,9 @@ def _changes(us: Ours, server: Dovecot, size: Size) -> Iterator[Line]:
     uids = [row.uid for row in newest]
     text = f"{uids[-1]}:{uids[0]}"
     spent = us.spends(lambda: changing.change_flags(line, RAW, uids, add=["seen"]))
-    yield _round_trips("mark 500 seen: SELECT, FETCH, one STORE", spent.round_trips, 3)
+    yield _round_trips(
+        "mark 500 seen: SELECT and FETCH, then STORE", spent.round_trips, 2
+    )
 
     def mark() -> float:
         changing.change_flags(line, RAW, uids, remove=["seen"])
@@ -193,7 +215,7 @@ def _far(server: Dovecot, size: Size) -> Iterator[Line]:
         )
     yield _beside("list 50, 20 ms round trip", mine, theirs)
     yield Line(
-        what="list 50, 20 ms round trip, to one raw batch of EXAMINE and FETCH",
+        what="list 50, 20 ms round trip, to one raw batch of the same commands",
         unit="times",
         ours=[statistics.median(a / b for a, b in zip(mine, batch, strict=True))],
         at_most=1.5,

@@ -16,6 +16,7 @@ from webapp.core.db import db
 from webapp.mailboxes import (
     browsing,
     folders,
+    index_rows,
     index_search,
     indexing,
     mails,
@@ -334,7 +335,7 @@ def test_the_api_sorts(api: ApiClient, inbox: Folder, index: Index) -> None:
         cursor = answer["next"]
         if not cursor:
             break
-    topics = [indexing.topic_of(subject) for subject in seen]
+    topics = [index_rows.topic_of(subject) for subject in seen]
     assert len(topics) == 40
     assert topics == sorted(topics)
     assert api.get(f"{path}?sort=colour").status_code == 422

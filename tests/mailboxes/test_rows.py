@@ -9,7 +9,10 @@ from imapclient.response_parser import (  # type: ignore[import-untyped]  # ship
     parse_fetch_response,
 )
 
+from webapp.mailboxes import rows
 from webapp.mailboxes.imap_rows import plain_row
+from webapp.mailboxes.mime import parse_mail
+from webapp.mailboxes.rows import row_of, snippet_of
 
 ITEMS = [
     b"UID 9",
@@ -74,3 +77,37 @@ def test_every_item_of_a_list_is_plain() -> None:
 )
 def test_what_is_not_plain_is_left(group: list[Any]) -> None:
     assert plain_row(group) is None
+
+
+@given(
+    kind=st.sampled_from(
+        [
+            "text/plain",
+            "TEXT/HTML; charset=iso-8859-1",
+            'text/plain; name="a.txt"',
+            "text/plain; charset=utf-7",
+            "text",
+            "multipart/mixed; boundary=x",
+            "",
+        ]
+    ),
+    encoding=st.sampled_from(["", "8bit", "base64", "Quoted-Printable", "x-lie"]),
+    text=st.one_of(
+        st.binary(max_size=60),
+        st.sampled_from(
+            [b"<p>Hello</p>&nbsp;you", b"SGVsbG8=", b"--x\r\n\r\nHi\r\n--x--"]
+        ),
+    ),
+)
+def test_a_snippet_is_what_the_whole_reader_shows(
+    kind: str, encoding: str, text: bytes
+) -> None:
+    head = f"Content-Transfer-Encoding: {encoding}\r\n".encode() if encoding else b""
+    head = (f"Content-Type: {kind}\r\n".encode() if kind else b"") + head + b"\r\n"
+    mail = parse_mail(head + text)
+    bodies = [*mail.bodies("plain"), *mail.bodies("html")][:1]
+    shown = bodies[0].text() if bodies else ""
+    if bodies and bodies[0].mime_type == "text/html":
+        shown = rows._MARKUP.sub(" ", shown)
+    row = row_of(1, {b"BODY[HEADER.FIELDS (X)]": head, b"BODY[TEXT]<0>": text})
+    assert row.snippet == (snippet_of(shown) if text else "")

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from webapp.core.db import db, reading
-from webapp.mailboxes import browsing, folders, indexing
+from webapp.mailboxes import browsing, folders, index_rows
 from webapp.mailboxes.browsing import Page, open_rows, rows_by_uid
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.models import Folder, IndexedMail
@@ -124,7 +124,7 @@ def page(folder: Folder, asked: Asked) -> tuple[Page, int | None]:
         selected, rows = open_rows(connection, raw, first, validity)
         looked = _looked_at(connection, found[:limit], rows, rest, asked.limit)
     if looked.gone:
-        indexing.forget(folder_id, validity, looked.gone)
+        index_rows.forget(folder_id, validity, looked.gone)
     more = looked.taken < len(found)
     following = asked.skip + looked.taken - len(looked.gone) if more else None
     older = found[looked.taken - 1] if more and looked.taken else None

@@ -10,8 +10,7 @@ folder is forgotten when a search meets it and the server no longer has it.
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -21,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from webapp.core.db import db, db_now, reading
 from webapp.mailboxes import folders, service
 from webapp.mailboxes.browsing import open_folder
-from webapp.mailboxes.headers import Headers, message_ids
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ImapError, ServerRefused, Unreachable
 from webapp.mailboxes.imap_selected import Selected
-from webapp.mailboxes.models import Folder, IndexedMail, Mailbox, MailboxState
+from webapp.mailboxes.index_rows import Span, Turn, empty, store
+from webapp.mailboxes.models import Folder, Mailbox, MailboxState
 from webapp.mailboxes.query import LARGEST_NUMBER, uid_set
 from webapp.mailboxes.rows import MailRow, fetch_items, placeholder, row_of
 
@@ -37,32 +36,6 @@ SLICE = 500
 SECONDS = 5.0
 LOOK_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
-#: How much of a text is kept, and of a subject to sort by.
-LONGEST_TEXT = 2000
-LONGEST_ID = 500
-LONGEST_TOPIC = 200
-PREFIXES = ("re:", "fwd:", "fw:", "aw:", "wg:", "sv:", "vs:", "tr:", "rv:", "antw:")
-WORDS_TROUBLE = "The server's answer for this mail cannot be read."
-
-
-@dataclass(frozen=True)
-class Turn:
-    """The right to fill the index of one folder, and what it holds already."""
-
-    folder_id: int
-    mailbox_id: int
-    validity: int | None
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Span:
-    """UIDs of a numbering that are indexed after a step."""
-
-    validity: int
-    low: int
-    high: int
 
 
 def keep_on(app: Flask, stopping: threading.Event) -> None:
@@ -182,10 +155,10 @@ def _step(turn: Turn, span: Span, size: int) -> tuple[Span, bool]:
         selected = open_folder(connection, raw)
         if selected.uidvalidity != span.validity:
             span = Span(selected.uidvalidity, 0, 0)
-            _empty(turn.folder_id, span)
+            empty(turn.folder_id, span)
         uids, after = _slice(connection, selected, span, max(size, 1))
         rows = _fetched(connection, uids) if size else [placeholder(u) for u in uids]
-    _store(turn, after, rows)
+    store(turn, after, rows)
     last = (selected.uidnext or after.high + 1) - 1
     return after, after.low > 1 or after.high < last
 
@@ -240,167 +213,6 @@ def _fetched(connection: Connection, uids: Sequence[int]) -> list[MailRow]:
         raise _TooHard from error
     rows = [row_of(uid, items) for uid, items in fetched.items.items() if uid in wanted]
     return rows + [placeholder(uid) for uid in fetched.unreadable if uid in wanted]
-
-
-def _store(turn: Turn, span: Span, rows: Sequence[MailRow]) -> None:
-    """Store a slice and the range that it makes, in one transaction."""
-    found = [_columns(turn, span.validity, row) for row in rows]
-    moved = db.session.scalar(
-        sa.update(Folder)
-        .where(Folder.id == turn.folder_id)
-        .values(
-            indexed_validity=span.validity,
-            indexed_low=span.low,
-            indexed_high=span.high,
-            indexed_until=db_now() if not rows else Folder.indexed_until,
-        )
-        .returning(Folder.id)
-        .execution_options(synchronize_session=False)
-    )
-    if moved is None or not found:
-        db.session.commit()
-        return
-    have = set(
-        db.session.scalars(
-            sa.select(IndexedMail.uid).where(
-                IndexedMail.folder_id == turn.folder_id,
-                IndexedMail.uidvalidity == span.validity,
-                IndexedMail.uid.in_([one["uid"] for one in found]),
-            )
-        )
-    )
-    fresh = [one for one in found if one["uid"] not in have]
-    _thread(turn.mailbox_id, fresh)
-    if fresh:
-        db.session.execute(sa.insert(IndexedMail), fresh)
-    db.session.commit()
-
-
-def _columns(turn: Turn, validity: int, row: MailRow) -> dict[str, object]:
-    headers = row.headers
-    return {
-        "mailbox_id": turn.mailbox_id,
-        "folder_id": turn.folder_id,
-        "uidvalidity": validity,
-        "uid": row.uid,
-        "received_at": row.received,
-        "sent_at": row.created,
-        "size": row.size or 0,
-        "message_id": row.message_id[:LONGEST_ID],
-        "thread": _beginning(headers) or row.message_id[:LONGEST_ID],
-        "sender": _folded(headers, "from"),
-        "recipients": _folded(headers, "to"),
-        "copies": _folded(headers, "cc"),
-        "subject": _folded(headers, "subject"),
-        "who": row.sender.shown[:LONGEST_TOPIC] if row.sender else "",
-        "topic": topic_of(headers.text("subject")),
-        "trouble": "" if row.readable else WORDS_TROUBLE,
-    }
-
-
-def _folded(headers: Headers, name: str) -> str:
-    return headers.text(name).casefold()[:LONGEST_TEXT].replace("\0", " ")
-
-
-def _beginning(headers: Headers) -> str:
-    """Return the Message-ID at which a conversation begins (RFC 5322 3.6.4)."""
-    for name in ("references", "in-reply-to"):
-        ids = message_ids(headers.first(name))
-        if ids:
-            return ids[0][:LONGEST_ID]
-    return ""
-
-
-def topic_of(subject: str) -> str:
-    """Return a subject to sort by: folded, without the prefixes of answers.
-
-    >>> topic_of("Re: AW: [list] Grüße "), topic_of("Re:")
-    ('[list] grüsse', '')
-    """
-    text = subject.casefold().strip()
-    while True:
-        prefix = next((one for one in PREFIXES if text.startswith(one)), "")
-        if not prefix:
-            return text[:LONGEST_TOPIC]
-        text = text[len(prefix) :].strip()
-
-
-def _thread(mailbox_id: int, fresh: Iterable[dict[str, object]]) -> None:
-    """Join conversations: of whom a mail answers, and of those that answer it."""
-    rows = list(fresh)
-    named = {str(row["thread"]) for row in rows} | {
-        str(row["message_id"]) for row in rows
-    }
-    known: dict[str, str] = {}
-    wanted = sorted(named - {""})
-    for at in range(0, len(wanted), SLICE):
-        some = wanted[at : at + SLICE]
-        pairs = db.session.execute(
-            sa.select(IndexedMail.message_id, IndexedMail.thread).where(
-                IndexedMail.mailbox_id == mailbox_id, IndexedMail.message_id.in_(some)
-            )
-        )
-        known.update((row.message_id, row.thread) for row in pairs)
-    own = {
-        str(row["message_id"]): str(row["thread"])
-        for row in rows
-        if row["message_id"] and row["message_id"] not in known
-    }
-    for row in rows:
-        row["thread"] = _root(str(row["thread"]), {**own, **known})
-    for row in rows:
-        if row["message_id"] and row["thread"] != row["message_id"]:
-            db.session.execute(
-                sa.update(IndexedMail)
-                .where(
-                    IndexedMail.mailbox_id == mailbox_id,
-                    IndexedMail.thread == row["message_id"],
-                )
-                .values(thread=row["thread"])
-                .execution_options(synchronize_session=False)
-            )
-
-
-def _root(thread: str, known: dict[str, str]) -> str:
-    """Follow a conversation to where it begins; a circle ends where it is entered."""
-    seen = {""}
-    while thread not in seen:
-        seen.add(thread)
-        above = known.get(thread, thread)
-        if above in seen:
-            break
-        thread = above
-    return thread
-
-
-def _empty(folder_id: int, span: Span) -> None:
-    """Forget a numbering that means nothing any more."""
-    db.session.execute(
-        sa.delete(IndexedMail).where(
-            IndexedMail.folder_id == folder_id,
-            IndexedMail.uidvalidity != span.validity,
-        )
-    )
-    db.session.execute(
-        sa.update(Folder)
-        .where(Folder.id == folder_id)
-        .values(indexed_validity=span.validity, indexed_low=0, indexed_high=0)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
-
-
-def forget(folder_id: int, validity: int, uids: Sequence[int]) -> None:
-    """Take mails out of the index: they are no longer on the server."""
-    for at in range(0, len(uids), SLICE):
-        db.session.execute(
-            sa.delete(IndexedMail).where(
-                IndexedMail.folder_id == folder_id,
-                IndexedMail.uidvalidity == validity,
-                IndexedMail.uid.in_(uids[at : at + SLICE]),
-            )
-        )
-    db.session.commit()
 
 
 def _give_back(folder_id: int) -> None:

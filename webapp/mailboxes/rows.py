@@ -7,16 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from webapp.core.one_line import one_line
+from webapp.mailboxes.charsets import safe_decode
 from webapp.mailboxes.headers import (
     Headers,
     MailAddress,
     message_ids,
     parse_date,
     parse_headers,
+    parse_parameters,
 )
-from webapp.mailboxes.mime import parse_mail
+from webapp.mailboxes.mime import decode_payload, parse_mail
 
 SNIPPET = 140
+TEXTS = ("text/plain", "text/html")
 _MARKUP = re.compile(
     r"<(style|script|head)\b.*?(?:</\1>|\Z)|<[^>]*(?:>|\Z)|&(?:nbsp|zwnj|#\d+|#x\w+);?",
     re.IGNORECASE | re.DOTALL,
@@ -152,6 +155,14 @@ def snippet_of(text: str) -> str:
 
 
 def _snippet(headers: Headers, text: bytes) -> str:
+    """Return the start of what a person reads, from the first octets of a text."""
+    kind, parameters = parse_parameters(headers.first("content-type") or TEXTS[0])
+    if kind in TEXTS and "name" not in parameters:
+        # No parts: nothing has to be taken apart, which is half of a row's time.
+        encoding = headers.first("content-transfer-encoding").strip().lower()
+        octets = decode_payload(text, encoding)
+        shown = safe_decode(octets, parameters.get("charset", "")[:40])
+        return snippet_of(shown if kind == TEXTS[0] else _MARKUP.sub(" ", shown))
     head = "".join(
         f"{name}: {headers.first(name)}\r\n"
         for name in ("content-type", "content-transfer-encoding")
