@@ -1,4 +1,4 @@
-"""A launch to a million recipients, then status and messages while it sends.
+"""A launch to a million recipients, pages while it sends, then its cancelling.
 
 Addresses come in no order, as those of real people do: an index over them that grows at
 its end alone would flatter the launch. The check is not counted, so the campaign begins
@@ -24,9 +24,9 @@ import sqlalchemy as sa
 from bench.desk import ROOT, TOWNS, Desk, desk
 from bench.harness import FULL, Bench, Line, Size
 from tests.support.smtp_servers import free_port, smtp_sink
-from webapp.campaigns import launching, tallies
+from webapp.campaigns import launching, steering, tallies
 from webapp.campaigns.models import Campaign, Message
-from webapp.campaigns.states import Status
+from webapp.campaigns.states import WAITING, Status
 from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.core.ids import uuid7
@@ -38,13 +38,14 @@ MANY = 1_000_000
 REQUESTS = 200
 CONNECTIONS = 16
 LAUNCH_SECONDS, STATUS_MS, PAGE_MS, RESIDENT_MB = 60.0, 20.0, 50.0, 200.0
+CANCEL_MS = 1000.0
 PATIENCE = 900.0
 _BATCH = 5000
 _RECIPIENT = cast(sa.Table, Recipient.__table__)
 
 
 def run(size: Size) -> Iterator[Line]:
-    """Measure a launch, the pages while it sends, and how large the processes are."""
+    """Measure a launch, the pages while it sends, the processes, and a cancelling."""
     count = MANY if size.messages >= FULL.messages else size.messages * 10
     with smtp_sink(backlog=1000) as port, desk(1, 1) as at_work:
         people(count)
@@ -57,7 +58,8 @@ def run(size: Size) -> Iterator[Line]:
             at_most=LAUNCH_SECONDS,
         )
         with web(at_work) as (process, place):
-            yield from _requests(campaign_id, place)
+            ask = asker(place)
+            yield from _requests(campaign_id, ask)
             size_of = {"worker": at_work.workers[0].pid, "web": process.pid}
             for what, pid in size_of.items():
                 yield Line(
@@ -66,6 +68,7 @@ def run(size: Size) -> Iterator[Line]:
                     ours=[resident(pid)],
                     at_most=RESIDENT_MB,
                 )
+            yield from _cancelling(campaign_id, ask)
         wrong = tallies.differences() if size.messages < FULL.messages else []
         db.session.rollback()
         assert not wrong, wrong
@@ -172,7 +175,7 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _requests(campaign_id: int, port: int) -> Iterator[Line]:
+def _requests(campaign_id: int, ask: Callable[[str], float]) -> Iterator[Line]:
     """Time requests while the campaign sends; each place has its promise."""
     place = f"/api/v1/campaigns/{campaign_id}"
     middle = sa.select(Message.address).where(Message.campaign_id == campaign_id)
@@ -184,7 +187,6 @@ def _requests(campaign_id: int, port: int) -> Iterator[Line]:
         ("a page of sent messages", f"{place}/messages?status=sent", PAGE_MS),
         ("a search for an address", f"{place}/messages?q={address}", PAGE_MS),
     )
-    ask = asker(port)
     for what, path, promise in asked:
         before = cast(int, _read(sent))
         taken = [ask(path) for _ in range(REQUESTS)]
@@ -198,6 +200,36 @@ def _requests(campaign_id: int, port: int) -> Iterator[Line]:
         Message.campaign_id == campaign_id, Message.status == Status.PENDING
     )
     assert _read(waiting.limit(1)) is not None, "it ended before it was measured"
+
+
+def _cancelling(campaign_id: int, ask: Callable[[str], float]) -> Iterator[Line]:
+    """Time the answer, the pages meanwhile, and how long it takes to the last row."""
+    began = time.perf_counter()
+    count = steering.cancel(campaign_id)
+    answered = (time.perf_counter() - began) * 1000
+    waiting = sa.select(Message.id).where(
+        Message.campaign_id == campaign_id, Message.status.in_(WAITING)
+    )
+    path, taken = f"/api/v1/campaigns/{campaign_id}/messages?status=cancelled", []
+    while _read(waiting.limit(1)) is not None:
+        assert time.perf_counter() - began < PATIENCE, "the cancelling does not end"
+        taken.append(ask(path))
+        time.sleep(0.05)
+    took = time.perf_counter() - began
+    yield Line(
+        what=f"cancelling {count} messages: the answer",
+        unit="ms",
+        ours=[answered],
+        at_most=CANCEL_MS,
+    )
+    yield Line(what="… the last row", unit="s", ours=[took])
+    if taken:
+        yield Line(
+            what="… a page of messages meanwhile",
+            unit="ms",
+            ours=taken,
+            at_most=PAGE_MS,
+        )
 
 
 def asker(port: int) -> Callable[[str], float]:
