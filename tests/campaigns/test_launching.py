@@ -15,6 +15,7 @@ from tests.support.queries import asking, scans
 from webapp.campaigns import (
     audience,
     launching,
+    live,
     message_rows,
     service,
     steering,
@@ -419,3 +420,20 @@ def test_an_address_that_is_doubled_while_a_launch_runs_gets_one_message(
         pass
     found = [row.reason_class for row in desk.messages()]
     assert found == ["", "", "duplicate"]
+
+
+def test_a_launch_that_stands_still_says_so(
+    desk: Desk, client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "trouble", lambda _campaign: "")
+    desk.checked()
+    launching.launch(desk.campaign.id, 3, 0)
+    words = "No message has been written for 5 minutes"
+    assert words not in client.get(f"/campaigns/{desk.campaign.id}").text
+    desk.fresh().updated_at = now() - timedelta(minutes=5, seconds=1)
+    db.session.commit()
+    assert words in client.get(f"/campaigns/{desk.campaign.id}").text
+    launching.run(desk.campaign.id)
+    assert (
+        "No message has been" not in client.get(f"/campaigns/{desk.campaign.id}").text
+    )

@@ -18,6 +18,7 @@ from webapp.core.presentation import figure
 from webapp.core.words import _
 
 NOT_BEGUN = frozenset({State.SCHEDULED, State.HOLDING, State.LAUNCHING})
+STANDSTILL_MINUTES = 2
 IN_MOTION = frozenset({State.LAUNCHING, State.SENDING})
 
 
@@ -112,7 +113,7 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         retryable=sum(
             one["count"] for one in status["failures"] if one["class"] in RETRYABLE
         ),
-        trouble=trouble(campaign.id) if moving else "",
+        trouble=(trouble(campaign.id) or _standstill(campaign)) if moving else "",
         hold_left=max(0, round(left)),
         starts=moment_of(campaign) if campaign.state == State.SCHEDULED else None,
         asks=schedules.words_of(campaign)
@@ -120,6 +121,20 @@ def live(campaign: Campaign, *, with_chart: bool = True) -> Live:
         else "",
         windows=window_words(campaign.windows),
         chart=_chart(campaign, numbers) if with_chart else None,
+    )
+
+
+def _standstill(campaign: Campaign) -> str:
+    """Say that a launch has written nothing for a while, though a worker is there."""
+    if campaign.state != State.LAUNCHING:
+        return ""
+    minutes = int((now() - campaign.updated_at).total_seconds() // 60)
+    if minutes < STANDSTILL_MINUTES:
+        return ""
+    return _(
+        "No message has been written for %(n)s minutes, though it is tried again every "
+        "few seconds. Look at the log and at the room on the disk. Nothing is lost.",
+        n=minutes,
     )
 
 
