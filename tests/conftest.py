@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.support.application import running_app
 from tests.support.dovecot import PASSWORD as DOVECOT_PASSWORD
 from tests.support.dovecot import POOR, Dovecot, running
 from tests.support.postgres import Cluster, running_postgres
+from tests.support.quiet import forget, running_a_test
 from tests.support.redis_server import running_redis
 from tests.support.rubbish import place
 from webapp.core import queue, schema
@@ -42,14 +43,15 @@ PASSWORD_HASH = passwords.hash_password(PASSWORD)
 
 # Files that hold up a worker for long come first, so that none of them comes last.
 LONG_FIRST = (
-    "journey/test_first_minute.py",
+    "journey/test_first_minute.py",  # alone for a while; the next begin with short ones
+    "delivery/test_engine.py",
+    "delivery/test_leases.py",
+    "delivery/test_postgres.py",
     "chaos/test_storm.py",
     "chaos/test_points.py",
     "delivery/test_worker.py",
     "journey/test_loop_by_api.py",
-    "delivery/test_engine.py",
     "delivery/test_hands.py",
-    "delivery/test_leases.py",
     "chaos/",
     "journey/",
     "test_browser.py",
@@ -71,6 +73,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(places, len(LONG_FIRST))
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Begin no test while another needs a quiet machine."""
+    with running_a_test():
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no lock file."""
+    forget()
 
 
 def pytest_collection_finish() -> None:

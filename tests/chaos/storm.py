@@ -129,7 +129,7 @@ class Storm:
         watch = Watch(house)
         house.tend(self.names)
         house.campaign(CAMPAIGN)
-        house.server.wait_for(len(house.server.mails) + 20, 60)
+        house.server.wait_for(len(house.server.mails) + 20)
         with watch:
             for blow in blows:
                 if time.monotonic() > until:

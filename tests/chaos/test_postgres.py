@@ -41,9 +41,9 @@ def test_lost_answers_and_cut_connections_change_nothing(
     house.campaign(400)
     house.worker(1)
     house.worker(2)
-    house.server.wait_for(40, 30)
+    house.server.wait_for(40)
     proxy.lose_commits(*[True, False, None, None] * 8)
-    house.server.wait_for(250, 40)
+    house.server.wait_for(250)
     proxy.cut()
     house.wait_quiet([], 60)
     assert proxy.lost >= 8

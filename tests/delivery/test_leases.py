@@ -98,7 +98,7 @@ def test_three_workers_share_the_connections_and_never_have_more(desk: Desk) -> 
     slow_down(desk, 0.04)
     campaign = desk.campaign(360, desk.sender(max_connections=3))
     workers = [desk.start() for _ in range(3)]
-    desk.wait_finished(campaign, 60)
+    desk.wait_finished(campaign)
     assert desk.server.most_open == 3
     by_worker = sa.select(sa.func.count(sa.distinct(Attempt.worker_id)))
     assert (db.session.scalar(by_worker) or 0) >= 2
@@ -112,12 +112,12 @@ def test_the_connection_of_a_killed_worker_is_free_again(desk: Desk) -> None:
     slow_down(desk, 0.02)
     campaign = desk.campaign(120, desk.sender(max_connections=1))
     first = desk.start()
-    desk.server.wait_for(30, 20)
+    desk.server.wait_for(30)
     desk.start()
     time.sleep(1)
     first.kill()
     first.wait(10)
-    desk.wait_finished(campaign, 60)
+    desk.wait_finished(campaign)
     assert desk.server.most_open == 1
     assert set(desk.statuses()) <= {"sent", "unknown"}
     assert max(desk.server.copies().values()) == 1

@@ -67,7 +67,7 @@ def ready(campaign: Campaign) -> tuple[plans.Plan, list[Ready]]:
 def test_a_campaign_survives_a_killed_worker_and_an_emptied_queue(desk: Desk) -> None:
     campaign = desk.campaign(300, cc=["copy@example.org"])
     worker = desk.start()
-    desk.server.wait_for(100, 30)
+    desk.server.wait_for(100)
     worker.kill()
     worker.wait(10)
     held = desk.statuses()["sending"]
@@ -75,7 +75,7 @@ def test_a_campaign_survives_a_killed_worker_and_an_emptied_queue(desk: Desk) ->
     queue.connection().flushall()
     desk.start()
     desk.start()
-    desk.wait_finished(campaign, 60)
+    desk.wait_finished(campaign)
     counts = desk.statuses()
     assert sum(counts.values()) == 300
     assert set(counts) <= {"sent", "unknown"}
@@ -177,7 +177,7 @@ def test_limits_are_exact_with_several_workers_and_one_is_killed(desk: Desk) -> 
     db.session.execute(slow.values(address=key, address_key=key))
     db.session.commit()
     workers = [desk.start() for _ in range(2)]
-    desk.server.wait_for(30, 40)
+    desk.server.wait_for(30)
     workers[0].kill()
     workers[0].wait(10)
     desk.wait_until(

@@ -34,7 +34,7 @@ def test_a_campaign_ends_and_another_begins_without_redis(
 ) -> None:
     campaign = desk.campaign(200)
     desk.start()
-    desk.server.wait_for(10, 20)
+    desk.server.wait_for(10)
     os.kill(redis_pid, number)
     desk.wait_finished(campaign, 30)
     later = desk.campaign(20)

@@ -59,14 +59,14 @@ def test_a_killed_worker_and_an_emptied_queue_lose_nothing(desk: Desk) -> None:
     slow_down(desk)
     campaign = desk.campaign(300)
     worker = desk.start()
-    desk.server.wait_for(100, 20)
+    desk.server.wait_for(100)
     worker.kill()
     worker.wait(10)
     held = desk.statuses()["sending"]
     assert 0 < held <= W
     queue.connection().flushall()
     desk.start()
-    desk.wait_finished(campaign, 60)
+    desk.wait_finished(campaign)
     counts = desk.statuses()
     assert sum(counts.values()) == 300
     assert set(counts) <= {"sent", "unknown"}
@@ -79,7 +79,7 @@ def test_sigterm_drains_and_leaves_nothing_in_doubt(desk: Desk) -> None:
     slow_down(desk, 0.05)
     campaign = desk.campaign(100)
     worker = desk.start()
-    desk.server.wait_for(30, 20)
+    desk.server.wait_for(30)
     begun = time.monotonic()
     worker.terminate()
     assert worker.wait(25) == 0
@@ -112,7 +112,7 @@ def test_an_address_suppressed_in_mid_campaign_is_skipped(desk: Desk) -> None:
     slow_down(desk)
     campaign = desk.campaign(300)
     desk.start()
-    desk.server.wait_for(30, 20)
+    desk.server.wait_for(30)
     db.session.add(Suppression(address_key=person(290), reason=Reason.UNSUBSCRIBED))
     db.session.commit()
     desk.wait_finished(campaign)
@@ -147,11 +147,11 @@ def test_a_campaign_goes_on_without_a_queue_when_it_is_back(
     campaign = desk.campaign(600)
     with running_redis(directory) as address:
         worker = desk.start(REDIS_URL=address)
-        desk.server.wait_for(50, 20)
+        desk.server.wait_for(50)
     time.sleep(2)
     assert worker.poll() is None
     with running_redis(directory):
-        desk.wait_finished(campaign, 60)
+        desk.wait_finished(campaign)
     assert desk.statuses() == {"sent": 600}
     desk.assert_ledger_agrees()
     assert "Traceback" not in desk.log()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, StorageState
 from tests.journey.walk import FirstMinute
 from tests.support.browser import Theme, chromium, window
 from tests.support.desk import Desk
+from tests.support.quiet import alone
 
 MINUTE = 60.0
 # Without JavaScript somebody looks again; on a busy machine, more than once.
@@ -71,13 +72,14 @@ def walked(
         origin = address.partition("/setup")[0]
         with window(browser, origin) as one:
             walk = FirstMinute(one)
-            begun = time.monotonic()
-            walk.set_up(address)
-            walk.check_the_example()
-            walk.send_the_example()
-            walk.see_it_arrive()
-            walk.see_what_came_back()
-            seconds = time.monotonic() - begun
+            with alone():
+                begun = time.monotonic()
+                walk.set_up(address)
+                walk.check_the_example()
+                walk.send_the_example()
+                walk.see_it_arrive()
+                walk.see_what_came_back()
+                seconds = time.monotonic() - begun
             walk.begin_another()
             signed_in = one.page.context.storage_state()
             yield Walked(origin, signed_in, seconds, list(one.complaints))

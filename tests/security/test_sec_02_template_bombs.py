@@ -89,10 +89,10 @@ def test_the_memory_of_a_child_is_capped() -> None:
 )
 def test_reading_a_source_computes_nothing(source: str) -> None:
     before = psutil.Process().memory_info().rss
-    started = time.monotonic()
+    started = time.process_time()
     parse(source)
     assert undeclared(Source("text", source, source)) == set()
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert psutil.Process().memory_info().rss - before < 50_000_000
 
 
@@ -100,10 +100,10 @@ def test_reading_a_source_computes_nothing(source: str) -> None:
     "source", ["{{ " + "(" * 50_000, "{{ " + "-" * 50_000 + "1 }}", "x" * 300_000]
 )
 def test_reading_ends_with_words(source: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SourceError):
         parse(source)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

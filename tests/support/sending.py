@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 import config
-from tests.support.smtp_servers import RecordingServer
+from tests.support.smtp_servers import PATIENCE, RecordingServer
 from webapp.campaigns.letters import snapshot_of
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
@@ -181,7 +181,7 @@ class Desk:
         return state
 
     def wait_until(
-        self, condition: Callable[[], bool], what: str, seconds: float = 40
+        self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE
     ) -> None:
         """Wait until something is so."""
         until = time.monotonic() + seconds
@@ -189,7 +189,7 @@ class Desk:
             assert time.monotonic() < until, f"{what}: {dict(self.statuses())}"
             time.sleep(0.05)
 
-    def wait_finished(self, campaign: Campaign, seconds: float = 40) -> None:
+    def wait_finished(self, campaign: Campaign, seconds: float = PATIENCE) -> None:
         """Wait until a campaign has finished by itself."""
         self.wait_until(
             lambda: self.state(campaign) is State.FINISHED, "not finished", seconds

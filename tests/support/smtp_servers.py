@@ -47,6 +47,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+# Seconds; only a very busy machine needs them.
+PATIENCE = 120.0
 DROP = "DROP"
 STALL = "STALL"
 RECORD_THEN_DROP = "RECORD_THEN_DROP"
@@ -184,7 +186,7 @@ class RecordingServer:
         with self.lock:
             return Counter(addr for mail in self.mails for addr in mail.rcpt_to)
 
-    def wait_for(self, count: int, seconds: float = 10) -> None:
+    def wait_for(self, count: int, seconds: float = PATIENCE) -> None:
         """Wait until ``count`` messages were taken."""
         until = time.monotonic() + seconds
         while len(self.mails) < count:
