@@ -1,9 +1,11 @@
 """Who goes first: a single message before thousands, sending before a long chore."""
 
 import time
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from tests.conftest import ApiClient
@@ -12,6 +14,11 @@ from tests.support.sending import Desk
 from webapp.campaigns.states import State
 from webapp.core.clock import now
 from webapp.core.db import db, reading
+from webapp.delivery import liveness, plans, preparing
+from webapp.delivery.engine import Engine
+from webapp.delivery.marking import exchange
+from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Ready
 from webapp.recipients import import_service as imports
 from webapp.recipients import service as recipients
 from webapp.recipients.models import ImportMode, ImportState, RecipientImport
@@ -83,3 +90,31 @@ def _of(import_id: int) -> RecipientImport:
         db.session.expunge(one)
         db.session.rollback()
     return one
+
+
+def test_who_meets_another_worker_goes_on_elsewhere(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "SPREAD_ROWS", 10)
+    monkeypatch.setattr(preparing, "CHUNK", 20)
+    campaign = desk.campaign(200)
+    plan = plans.of_campaign(campaign.id, 0)
+    assert plan is not None
+    other = liveness.register()
+    begun: list[int] = []
+    usual = engine.prepare
+
+    def met(plan: Plan) -> Iterator[list[Ready]]:
+        """Let the other worker be faster with what is read first."""
+        begun.append(plan.generation)
+        for number, chunk in enumerate(usual(plan)):
+            if len(begun) == 1 and number < 5:
+                exchange(plan, other, [], chunk)
+            yield chunk
+
+    monkeypatch.setattr(engine, "prepare", met)
+    engine.work(plan)
+    sent = desk.statuses()["sent"]
+    assert len(begun) > 1
+    assert sent + desk.statuses()["sending"] == 200
+    assert sent >= 100

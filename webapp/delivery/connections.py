@@ -114,11 +114,13 @@ class Connections:
 
     @property
     def window(self) -> int:
-        """W = connections * depth: how many messages of this worker may be *sending*.
+        """How many messages of this worker may be *sending*, those taken ahead included.
 
-        Those that were taken ahead are among them.
+        At most W = connections * depth; who shares the connections with other workers
+        has more for each of its own, for a transaction costs much the same for few rows
+        as for many.
         """
-        return self.allowed * DEPTH
+        return min(2 * self.allowed, self.size) * DEPTH
 
     @property
     def open(self) -> int:

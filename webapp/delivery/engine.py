@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +30,7 @@ from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
 from webapp.delivery.outcomes import not_tried, verdict
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import Ready, prepare
+from webapp.delivery.preparing import PLACES, Ready, prepare
 from webapp.delivery.recording import Settled, reopen
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import Sender, TransportKind
@@ -125,10 +125,14 @@ class Engine:
             while not self.lease(way, way.connections.size):
                 if time.monotonic() > until or self.stopping.wait(LEASE_PAUSE):
                     return False
-            _Ticket(self, way, plan, prepare(plan, self._pool)).run()
+            _Ticket(self, way, plan).run()
             if way.others_lack:
                 self.lease(way, 0)
             return True
+
+    def prepare(self, plan: Plan) -> Iterator[list[Ready]]:
+        """Prepare the due rows of a plan, a chunk at a time."""
+        return prepare(plan, self._pool)
 
     def lease(self, way: Way, wanted: int) -> int:
         """Ask how many connections this worker may have now, and keep to it.
@@ -239,13 +243,11 @@ class Engine:
 class _Ticket:
     """One run of the loop."""
 
-    def __init__(
-        self, engine: Engine, way: Way, plan: Plan, chunks: Iterator[list[Ready]]
-    ) -> None:
+    def __init__(self, engine: Engine, way: Way, plan: Plan) -> None:
         self._engine = engine
         self._way = way
         self._plan = plan
-        self._chunks = chunks
+        self._chunks = engine.prepare(plan)
         self._ready: deque[Ready] = deque()
         self._is_open = True
         self._until = time.monotonic() + TICKET_SECONDS
@@ -265,6 +267,8 @@ class _Ticket:
             )
             self._is_open = self._is_open and got.is_open and got.is_stored
             self._hold_back(got)
+            if got.lost > len(got.marked):
+                self._go_elsewhere()
             if got.marked or connections.marked != before:
                 last = time.monotonic()
             if self._is_over(time.monotonic() - last):
@@ -291,6 +295,14 @@ class _Ticket:
             self._until = 0.0
         elif got.left:
             self._engine.stopping.wait(min(got.wait, WAIT_SECONDS))
+
+    def _go_elsewhere(self) -> None:
+        """Leave these rows to the other worker that is at them; there are more."""
+        self._ready.clear()
+        place = random.randrange(PLACES)  # noqa: S311 - spreads, no secret
+        elsewhere = replace(self._plan, generation=place)
+        self._chunks = self._engine.prepare(elsewhere)
+        self._fill()
 
     def _seconds(self, marked: int) -> float:
         """Return how long to wait for outcomes: not at all while there is room."""

@@ -77,6 +77,8 @@ class Exchanged:
         Whether the outcomes are in the database; if not, they have to come again.
     left, wait
         What a limit held back, and for how many seconds.
+    lost
+        How many rows others had moved on meanwhile, most likely other workers.
     """
 
     marked: tuple[Handed, ...] = ()
@@ -84,6 +86,7 @@ class Exchanged:
     is_stored: bool = True
     left: tuple[Prepared, ...] = ()
     wait: float = 0.0
+    lost: int = 0
 
 
 def exchange(
@@ -128,7 +131,8 @@ def exchange(
         for one in allowance.granted
         if one.id in won
     )
-    return Exchanged(marked, is_open, is_stored, allowance.left, allowance.wait)
+    lost = len(allowance.granted) - len(marked)
+    return Exchanged(marked, is_open, is_stored, allowance.left, allowance.wait, lost)
 
 
 @dataclass(frozen=True, slots=True)
