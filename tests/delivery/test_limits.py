@@ -11,9 +11,10 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.delivery import limits, liveness, plans, reconcile, tickets
 from webapp.delivery.connections import Done
-from webapp.delivery.engine import Engine, settled_of
+from webapp.delivery.engine import Engine
 from webapp.delivery.marking import exchange
 from webapp.delivery.preparing import prepare
+from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import LimitUse, Sender
 

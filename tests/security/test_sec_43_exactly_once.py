@@ -24,12 +24,13 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.delivery import liveness, marking, plans
 from webapp.delivery.connections import Done, Handed
-from webapp.delivery.engine import Engine, settled_of
+from webapp.delivery.engine import Engine
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import exchange
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, Ready, prepare
+from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.outcome import Kind, Outcome
 

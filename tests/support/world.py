@@ -36,11 +36,11 @@ from webapp.core.db import db
 from webapp.core.errors import Refused
 from webapp.delivery import liveness, marking, plans, reconcile
 from webapp.delivery.connections import Done, Handed
-from webapp.delivery.engine import settled_of
 from webapp.delivery.liveness import Me
 from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Ready, prepare
+from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.outcome import Kind, Outcome
 from webapp.suppressions.models import Reason, Suppression

@@ -114,7 +114,7 @@ class Connections:
 
     @property
     def window(self) -> int:
-        """How many messages of this worker may be *sending*, those taken ahead included.
+        """How many messages of this worker may be *sending*, taken ahead or not.
 
         At most W = connections * depth; who shares the connections with other workers
         has more for each of its own, for a transaction costs much the same for few rows

@@ -15,26 +15,23 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.campaigns.states import Status
 from webapp.core.db import db
 from webapp.core.errors import Unavailable
-from webapp.delivery import breaker, leases, tickets
-from webapp.delivery.connections import MOST, Connections, Done
+from webapp.delivery import leases, tickets
+from webapp.delivery.connections import MOST, Connections
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
-from webapp.delivery.outcomes import not_tried, verdict
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import PLACES, Ready, prepare
-from webapp.delivery.recording import Settled, reopen
+from webapp.delivery.ways import Way, address_of, settled_of, tell_breakers
 from webapp.message_templates.rendering import RenderPool
-from webapp.senders.models import Sender, TransportKind
-from webapp.senders.outcome import Kind, Trouble
+from webapp.senders.models import TransportKind
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +42,12 @@ TICKET_SECONDS = 10.0
 # A limit that lets more go within this time is waited for.
 PATIENCE_SECONDS = 1.5
 DRAIN_SECONDS = 20.0
-OK_SECONDS = 10.0
 # A ticket of a campaign asks so often whether single messages wait.
 GIVE_WAY_SECONDS = 0.5
 # How often a ticket asks for connections, and how long it waits for the first one.
 LEASE_SECONDS = 1.0
 LEASE_PATIENCE = 2.5
 LEASE_PAUSE = 0.2
-
-WORDS_HANGS_UP = "The server keeps closing the connection."
-
 
 Pick = Callable[[int], list[Ready]]
 
@@ -63,39 +56,6 @@ def nothing(room: int) -> list[Ready]:
     """Pick nothing: there are only outcomes to record."""
     del room
     return []
-
-
-@dataclass
-class Way:
-    """The connections to one sender, and what waits to be recorded for it."""
-
-    connections: Connections
-    unsaved: list[Settled] = field(default_factory=list)
-    in_a_row: int = 0
-    noted_at: float = 0.0
-    leased_at: float = 0.0
-    leased_under: int = -1
-    others_lack: bool = False
-
-    def note_success(self) -> None:
-        """Say that the sender works: at once after trouble, else now and then."""
-        was_unwell = self.connections.sender.breaker_failures > 0
-        if was_unwell or time.monotonic() - self.noted_at > OK_SECONDS:
-            breaker.reset(self.connections.sender.id)
-            self.connections.sender.breaker_failures = 0
-            self.noted_at = time.monotonic()
-
-    def note_size(self) -> None:
-        """Keep the largest message that the server takes, where it says another one."""
-        sender, size = self.connections.sender, self.connections.size_limit
-        if sender.server_size != size:
-            breaker.note_size(sender.id, size)
-            sender.server_size = size
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is marked or not recorded yet."""
-        return self.connections.marked > 0
 
 
 class Engine:
@@ -223,12 +183,12 @@ class Engine:
             way.unsaved.clear()
         connections.hand(got.marked)
         if fresh:
-            _tell_breakers(way, done, fresh)
+            tell_breakers(way, done, fresh)
         return got
 
     def _way(self, plan: Plan) -> Way:
         """Return the connections of a plan's sender, new where it was changed."""
-        key = _address_of(plan.sender)
+        key = address_of(plan.sender)
         for other, way in list(self._ways.items()):
             if other[0] == key[0] and other != key and not way.is_busy:
                 way.connections.close()
@@ -363,57 +323,3 @@ class _Ticket:
         if connections.unwell.is_set() or not self._is_open:
             connections.take_back()
         return silent > LINGER_SECONDS
-
-
-def settled_of(done: Done) -> Settled:
-    """Return what is to be written about a message that came back."""
-    standing = done.handed.prepared.standing
-    if done.outcome is None:
-        return Settled(done.handed, not_tried(standing))
-    chance = random.random()  # noqa: S311 - jitter, no secret
-    return Settled(done.handed, verdict(done.outcome, standing, chance))
-
-
-def _tell_breakers(way: Way, done: Sequence[Done], fresh: Sequence[Settled]) -> None:
-    """Let the breakers see what came back."""
-    sender = way.connections.sender
-    unwell = [
-        (one.handed.prepared.campaign_id, one.outcome)
-        for one in done
-        if one.outcome is not None and one.outcome.kind is Kind.UNWELL
-    ]
-    for campaign_id, outcome in unwell:
-        if outcome.trouble in {Trouble.AUTH, Trouble.TLS}:
-            breaker.refused(sender.id, campaign_id, outcome.reply)
-        else:
-            breaker.trip(sender.id, outcome.reply)
-    if not unwell and way.connections.unwell.is_set():
-        breaker.trip(sender.id, WORDS_HANGS_UP)
-    if any(one.verdict.status is Status.SENT for one in fresh):
-        way.note_success()
-    way.note_size()
-    for campaign_id in {one.handed.prepared.campaign_id for one in fresh} - {None}:
-        assert campaign_id is not None
-        of_it = [
-            one.verdict
-            for one in fresh
-            if one.handed.prepared.campaign_id == campaign_id
-        ]
-        way.in_a_row = breaker.judge(campaign_id, of_it, way.in_a_row)
-        if any(verdict.status is Status.DEFERRED for verdict in of_it):
-            reopen(campaign_id)
-
-
-def _address_of(sender: Sender) -> tuple[object, ...]:
-    """Return what a connection depends on."""
-    return (
-        sender.id,
-        sender.kind,
-        sender.host,
-        sender.port,
-        sender.security,
-        sender.login,
-        sender.password_sealed,
-        sender.ca_pem,
-        sender.max_connections,
-    )
