@@ -17,6 +17,7 @@ from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_commands import quoted
 from webapp.mailboxes.imap_errors import ServerRefused, SignInRefused, Unreachable
 from webapp.mailboxes.imap_wire import COMMAND_SECONDS, Line
+from webapp.mailboxes.patience import seconds_left
 
 CONNECT_SECONDS = 10.0
 #: Refusals that pass by themselves (RFC 5530): the password was not judged.
@@ -81,11 +82,13 @@ def _open(access: Access) -> socket.socket:
             step="tls",
         )
     opened = net.connect(
-        pinned, connect_seconds=CONNECT_SECONDS, read_seconds=COMMAND_SECONDS
+        pinned,
+        connect_seconds=seconds_left(CONNECT_SECONDS),
+        read_seconds=COMMAND_SECONDS,
     )
     if access.security != "tls":
         return opened
-    with cut_after(COMMAND_SECONDS, opened):
+    with cut_after(seconds_left(COMMAND_SECONDS), opened):
         context = net.tls_context(access.ca_pem or None)
         return net.start_tls(opened, access.host, context)
 
@@ -102,7 +105,7 @@ def _start_tls(connection: Connection, access: Access) -> None:
         raise Unreachable(f"{access.host} refused STARTTLS.", step="tls")
     try:
         context = net.tls_context(access.ca_pem or None)
-        with cut_after(COMMAND_SECONDS, imap.sock):
+        with cut_after(seconds_left(COMMAND_SECONDS), imap.sock):
             imap.replace_socket(net.start_tls(imap.sock, access.host, context))
     except NetError as error:
         connection.line.broken = True

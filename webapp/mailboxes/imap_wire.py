@@ -19,6 +19,7 @@ from webapp.mailboxes.imap_answers import Answer
 from webapp.mailboxes.imap_client import ANSWER_CAP, Client, Reader, Wire
 from webapp.mailboxes.imap_commands import Command, Heard, refusal, refuse_line_breaks
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
+from webapp.mailboxes.patience import seconds_left
 
 COMMAND_SECONDS = 20.0
 #: A mail of 25 MB has to go up; the line may be thin.
@@ -27,6 +28,8 @@ GOODBYE_SECONDS = 2.0
 #: What tells of a change in the opened folder; several come together.
 NEWS = {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"}
 SETTLE_SECONDS = 0.1
+WORDS_LOST = "The connection to the mail server was lost."
+WORDS_LATE = "The mail server did not answer in time."
 
 
 class Line:
@@ -37,13 +40,14 @@ class Line:
 
     def __init__(self, host: str, opened: socket.socket) -> None:
         try:
-            with cut_after(COMMAND_SECONDS, opened):
+            with cut_after(seconds_left(COMMAND_SECONDS), opened):
                 self.client = Client(host, opened)
         except (imaplib.IMAP4.error, OSError, ValueError) as error:
             opened.close()
             raise Unreachable(f"{host} does not speak IMAP on this port.") from error
         self.imap: Wire = self.client._imap
         self.broken = False
+        self._is_late = False
         self._idle_tag = b""
 
     def command(self, name: bytes, args: list[bytes], *, uid: bool = False) -> bytes:
@@ -154,14 +158,15 @@ class Line:
     def guarded(self, seconds: float | None = None) -> Iterator[None]:
         """Turn what the library raises into our errors; a deadline cuts the line."""
         self.imap.budget = ANSWER_CAP
-        deadline = threading.Timer(seconds or COMMAND_SECONDS, self._cut)
+        wait = seconds_left(seconds or COMMAND_SECONDS)
+        deadline = threading.Timer(wait, self._cut)
         deadline.daemon = True
         deadline.start()
         try:
             yield
         except imaplib.IMAP4.abort as error:
             self.broken = True
-            raise Unreachable("The connection to the mail server was lost.") from error
+            raise Unreachable(WORDS_LATE if self._is_late else WORDS_LOST) from error
         except imaplib.IMAP4.error as error:
             # A line over the library's limit is left half read.
             self.broken = self.broken or "got more than" in str(error)
@@ -170,7 +175,7 @@ class Line:
             raise ServerRefused(words, reply) from error
         except OSError as error:
             self.broken = True
-            raise Unreachable("The mail server did not answer in time.") from error
+            raise Unreachable(WORDS_LATE) from error
         except Exception as error:  # imaplib's parser raises many kinds on nonsense
             self.broken = True
             words = "The answer of the mail server could not be understood."
@@ -182,7 +187,7 @@ class Line:
             deadline.cancel()
 
     def _cut(self) -> None:
-        self.broken = True
+        self.broken = self._is_late = True
         with contextlib.suppress(OSError):
             self.imap.sock.shutdown(socket.SHUT_RDWR)
 
@@ -221,7 +226,7 @@ class Line:
                         self.imap._get_response()
         except (OSError, ValueError) as error:
             self.broken = True
-            raise Unreachable("The connection to the mail server was lost.") from error
+            raise Unreachable(WORDS_LOST) from error
         news = self._news()
         for name in news:
             self.take(name)

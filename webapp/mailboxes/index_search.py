@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from webapp.core.db import db, reading
 from webapp.mailboxes import browsing, folders, index_rows
 from webapp.mailboxes.browsing import Page, open_rows, rows_by_uid
+from webapp.mailboxes.headers import Headers, parse_addresses
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.models import Folder, IndexedMail
 from webapp.mailboxes.query import (
@@ -35,6 +36,7 @@ from webapp.mailboxes.query import (
 )
 from webapp.mailboxes.rows import MailRow
 
+SEEN = frozenset({"\\Seen"})
 #: Letters that the index of letters needs at least.
 TRIGRAM = 3
 #: Candidates that one page may look at for what the server alone knows.
@@ -315,6 +317,39 @@ def _can_narrow(value: str) -> bool:
 
 def _quoted(value: str) -> str:
     return value.casefold().replace('"', '""')
+
+
+def last_seen(folder: Folder, below: int | None = None) -> Page | None:
+    """Return a page of what the index has seen of a folder, without its server.
+
+    Flags are not in it: the rows say that every mail was read. None if nothing is.
+    """
+    validity = folder.indexed_validity
+    query = sa.select(IndexedMail).where(
+        IndexedMail.folder_id == folder.id, IndexedMail.uidvalidity == validity
+    )
+    if below is not None:
+        query = query.where(IndexedMail.uid < below)
+    query = query.order_by(IndexedMail.uid.desc()).limit(browsing.PAGE + 1)
+    with reading():
+        found = [_row_of(one) for one in db.session.scalars(query)]
+        db.session.rollback()
+    if validity is None or not found:
+        return None
+    shown = found[: browsing.PAGE]
+    older = shown[-1].uid if len(found) > len(shown) else None
+    return Page(shown, validity, folder.total or 0, older)
+
+
+def _row_of(one: IndexedMail) -> MailRow:
+    address = next((a.addr for a in parse_addresses(one.sender)), "")
+    fields = {
+        "from": f'"{one.who.replace(chr(34), "")}" <{address}>',
+        "subject": one.subject,
+        "message-id": one.message_id,
+    }
+    headers = Headers(tuple(fields.items()))
+    return MailRow(one.uid, SEEN, one.received_at, one.size, headers)
 
 
 @dataclass(frozen=True)

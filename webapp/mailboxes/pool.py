@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused, Unreachable
+from webapp.mailboxes.patience import seconds_left
 
 MOST_CONNECTIONS = 3
 IDLE_SECONDS = 60.0
@@ -92,7 +93,7 @@ class Pool:
             return self._shelves.setdefault(key, _Shelf())
 
     def _obtain(self, shelf: _Shelf, connect: Connect) -> Connection:
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + seconds_left(WAIT_SECONDS)
         while True:
             with shelf.changed:
                 if shelf.refused:

@@ -23,10 +23,11 @@ from webapp.mailboxes import (
     mails,
 )
 from webapp.mailboxes import service as mailboxes
-from webapp.mailboxes.imap_errors import ImapError
+from webapp.mailboxes.imap_errors import ImapError, Unreachable
 from webapp.mailboxes.index_search import Member, Sort
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.mailboxes.opening import Opened
+from webapp.mailboxes.patience import PAGE_SECONDS, within
 from webapp.operators.access import Scope, actor, requires
 from webapp.triage import (
     answers,
@@ -65,6 +66,7 @@ class Panes:
     older: str = ""
     complete: bool = True
     trouble: ImapError | None = None
+    is_remembered: bool = False
     troubles: list[Trouble] = field(default_factory=list)
     query_words: str = ""
     reading: Reading | None = None
@@ -188,20 +190,41 @@ def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     account, text = one.mailbox, request.args.get("q", "")
     panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
     try:
-        folders.fresh(account, force=request.args.get("fresh") == "1")
-        listed, further = _listed(folders.get(folder_id), panes)
+        with within(PAGE_SECONDS):
+            folders.fresh(account, force=request.args.get("fresh") == "1")
+            listed, further = _listed(folders.get(folder_id), panes)
     except (Invalid, Refused) as error:
         panes.query_words = error.words
     except ImapError as error:
         panes.trouble = error
+        if isinstance(error, Unreachable):
+            _show_last_seen(panes, folder_id)
     else:
         panes.complete = listed.complete
-        panes.older = encode_cursor(listed.uidvalidity, further) if further else ""
-        panes.found = [
-            Found(mailbox_id, "", folder_id, listed.uidvalidity, row)
-            for row in listed.rows
-        ]
+        _show(panes, folder_id, listed, further)
     return panes
+
+
+def _show_last_seen(panes: Panes, folder_id: int) -> None:
+    """Show what the local index has of a folder whose server does not answer."""
+    _validity, place = _cursor(request.args.get("cursor", ""))
+    in_order = request.args.get("sort", "") in {"", Sort.ARRIVAL}
+    if panes.query or not in_order or request.args.get("day"):
+        return
+    seen = index_search.last_seen(folders.get(folder_id), place)
+    if seen is not None:
+        panes.is_remembered = True
+        _show(panes, folder_id, seen, seen.older)
+
+
+def _show(
+    panes: Panes, folder_id: int, listed: browsing.Page, further: int | None
+) -> None:
+    mailbox_id = folders.get(folder_id).mailbox_id
+    panes.older = encode_cursor(listed.uidvalidity, further) if further else ""
+    panes.found = [
+        Found(mailbox_id, "", folder_id, listed.uidvalidity, row) for row in listed.rows
+    ]
 
 
 def _listed(folder: Folder, panes: Panes) -> tuple[browsing.Page, int | None]:

@@ -26,7 +26,7 @@ Got = TypeVar("Got")
 
 #: View → its search, added to what the operator asks for.
 VIEWS = {"unread": "is:unread", "flagged": "is:flagged", "all": ""}
-SECONDS = 8.0
+SECONDS = 5.0
 MOST_THREADS = 8
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
