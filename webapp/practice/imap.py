@@ -48,6 +48,7 @@ MAX_MAILS = 10_000
 MAX_BYTES = 500_000_000
 MAX_MAIL_BYTES = 25_000_000
 MOST_NESTED = 50
+LONGEST_HEAD = 64 * 1024
 MOST_DELIMITERS = 1000
 _NESTS = re.compile(rb"boundary\s{0,5}=|message/rfc822", re.IGNORECASE)
 
@@ -92,17 +93,32 @@ def _content(source: bytes) -> MessageContent:
     """Take a mail apart; a hostile one stays in one piece.
 
     pymap's parser has no caps: 2 000 levels end in a RecursionError that costs the
-    connection, 100 000 parts in half a minute in which nobody else is served.
+    connection, 100 000 parts in half a minute in which nobody else is served, and so do
+    20 000 parameters.
     """
-    nesting = islice(_NESTS.finditer(source), MOST_NESTED + 1)
-    is_deep = len(list(nesting)) > MOST_NESTED
-    if not is_deep and source.count(b"\n--") <= MOST_DELIMITERS:
+    if not _is_hostile(source):
         return MessageContent.parse(source)
-    lines = MessageContent._find_lines(source)
-    head, body = MessageContent._split_lines(source, lines)
-    view = memoryview(source)
+    view, end = memoryview(source), len(source)
+    at = source.find(b"\r\n\r\n")
+    start = end if at < 0 else at + len(b"\r\n\r\n")
+    head = MessageContent._find_lines(source[: min(start, LONGEST_HEAD)])
+    if start > LONGEST_HEAD:  # what follows hangs on the last line
+        head[-1] = (head[-1][0], start, start)
     header = MessageHeader._parse(source, view, head)
-    return MessageContent(source, header, MessageBody._parse(source, view, body, None))
+    body = MessageBody._parse(source, view, [(start, end, end)], None)
+    return MessageContent(source, header, body)
+
+
+def _is_hostile(source: bytes) -> bool:
+    """Say whether a mail has more of anything than one of a person has."""
+    nesting = islice(_NESTS.finditer(source), MOST_NESTED + 1)
+    head = source[: 2 * LONGEST_HEAD].partition(b"\r\n\r\n")[0]
+    return (
+        len(head) > LONGEST_HEAD
+        or source.count(b"\n--") > MOST_DELIMITERS
+        or head.count(b";") > MOST_DELIMITERS
+        or len(list(nesting)) > MOST_NESTED
+    )
 
 
 class KeptMailbox(MailboxData):
