@@ -28,6 +28,7 @@ run: $(VENV)/stamp-run ## run all of Postroom here; one Ctrl-C stops it
 
 screenshots: $(VENV)/stamp-dev ## take the pictures of docs/img anew
 	$(BIN)/python -m tests.journey.screenshots
+	$(BIN)/python -m tests.journey.triage_screenshots
 
 lint: $(VENV)/stamp-dev ## check style, types, the order of imports and the page templates
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """Make the pictures of docs/img: ``make screenshots``.
 
 A real desk walks through the first minute, then sends a newsletter to a few thousand
-people, and the pages are taken at two widths and in two themes while that happens.
+people, and the pages are taken at two widths and in two themes while that happens. With
+the word ``walk`` it ends after the first minute.
 """
 
 import os
@@ -143,9 +144,12 @@ def take_all(desk: Desk, browser: Browser) -> None:
         place = reply.first.get_attribute("href")
         camera = Photographer(browser, origin, one.page.context.storage_state())
     assert place is not None
-    for name, path in (("triage", place), *EXAMPLE):
+    answer = place.replace("?", "/reply?", 1) + "#reply"
+    for name, path in (("triage", place), ("reply", answer), *EXAMPLE):
         camera.take(name, path)
     camera.take("timeline", "/campaigns/1/messages/1")
+    if "walk" in sys.argv[1:]:
+        return
     api = Api(origin, make_token(desk))
     sender = make_dry_run(camera)
     camera.take("sender-keys", f"/senders/{sender}/keys")
