@@ -101,7 +101,7 @@ def _content(source: bytes) -> MessageContent:
     view, end = memoryview(source), len(source)
     at = source.find(b"\r\n\r\n")
     start = end if at < 0 else at + len(b"\r\n\r\n")
-    head = MessageContent._find_lines(source[: min(start, LONGEST_HEAD)])
+    head = list(MessageContent._find_lines(source[: min(start, LONGEST_HEAD)]))
     if start > LONGEST_HEAD:  # what follows hangs on the last line
         head[-1] = (head[-1][0], start, start)
     header = MessageHeader._parse(source, view, head)
