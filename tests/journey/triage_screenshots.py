@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from bench.many_mails import LOGIN as MANY
 from bench.many_mails import fill
-from tests.journey.screenshots import PICTURES, Photographer, make_token
+from tests.journey.screenshots import LOOKS, PICTURES, Photographer, make_token
 from tests.journey.walk import EMAIL, NAME, PASSWORD
 from tests.mailboxes.samples import mail, newsletter, put
 from tests.support.browser import chromium, window
@@ -160,7 +160,8 @@ class Triage:
         mailbox, folder = path.split("/")[2:]
         place = f"/mailboxes/{mailbox}/folders/{folder}/mails/count"
         assert self.api.get(place)["count"] == MAILS
-        self.camera.take("triage-100000", f"{path}/{MAILS - 1}")
+        self.camera.take("triage-100000", f"{path}/{MAILS - 1}", LOOKS[:2])
+        self.camera.take("triage-100000", path, LOOKS[2:])
 
 
 if __name__ == "__main__":
