@@ -118,6 +118,7 @@ SHOWN = (
     f"<td background='x.png'><p style='color:#fff'>{SECRET}</p></td>",
     f"<td style='background:url(x.png)'><p style='color:#fff'>{SECRET}</p></td>",
     f"<style>.b {{background:#000}}</style><p class=b style='color:#fff'>{SECRET}</p>",
+    f"<style>body {{background:#333}}</style><p style='color:#fff'>{SECRET}</p>",
     f"<a style='background:#147;color:#fff' href='https://a.example'>{SECRET}</a>",
     f"<td bgcolor='#114477'><b style='color:white'>{SECRET}</b></td>",
     # what a small screen shows instead

@@ -24,7 +24,7 @@ def letter(head: bytes = b"") -> bytes:
 
 @pytest.fixture
 def mails(mailbox: Mailbox, dovecot: Dovecot, login: str) -> str:
-    """A newsletter, one that failed, one of two senders, one inside another."""
+    """A newsletter: good, failed, of two senders, inside another, of a look-alike."""
     head = b"Content-Type: message/rfc822\r\nFrom: events@example.org\r\n\r\n"
     put(
         dovecot,
@@ -33,6 +33,7 @@ def mails(mailbox: Mailbox, dovecot: Dovecot, login: str) -> str:
         letter(b"Authentication-Results: mx.example.org; dmarc=fail\r\n"),
         letter(b"From: events@example.org\r\n"),
         head + letter(),
+        letter().replace(SENDER.encode(), b"events@xn--80ak6aa92e.com"),
     )
     path = f"/triage/{mailbox.id}/{folders.fresh(mailbox, force=True)[0].id}"
     db.session.commit()
@@ -59,11 +60,12 @@ def test_always_from_this_sender(client: PageClient, mails: str) -> None:
     assert "https://tracker.example/pixel.gif" in document
 
 
-@pytest.mark.parametrize("uid", ["2", "3", "4?inside=1"])
+@pytest.mark.parametrize("uid", ["2", "3", "4?inside=1", "5"])
 def test_an_imitated_sender_does_not_profit(
     client: PageClient, mails: str, uid: str
 ) -> None:
-    client.submit("/account/images", {"address": SENDER})
+    for address in (SENDER, "events@xn--80ak6aa92e.com"):
+        client.submit("/account/images", {"address": address})
     page = client.get(f"{mails}/{uid}").get_data(as_text=True)
     assert "Remote images are not loaded." in page
     assert "Always from this sender" not in page

@@ -16,6 +16,7 @@ from webapp.core.errors import Invalid, NotFound
 from webapp.core.words import _
 from webapp.mailboxes import authentication
 from webapp.mailboxes.opening import Opened
+from webapp.mailboxes.scripts import imitates
 from webapp.operators import audit
 from webapp.triage.models import ImageSender
 
@@ -48,9 +49,10 @@ def _proven_sender(opened: Opened) -> str:
     if opened.place or len(senders) != 1 or authentication.failed(headers):
         return ""
     try:
-        return address_key(senders[0].addr)
+        key = address_key(senders[0].addr)
     except AddressError:
         return ""
+    return "" if imitates(key.rpartition("@")[2]) else key
 
 
 def remembered(operator_id: int) -> Sequence[ImageSender]:
