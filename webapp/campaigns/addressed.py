@@ -4,7 +4,7 @@ Addresses come in no order, so an index over them alone is written to all over: 
 million messages each new row cost one page of it, twice as much as all else of storing
 the row (27 microseconds, and 10 without). So `Message` is indexed in blocks of 16 384
 ids, each of which fits in the cache while it fills, and a search looks into each block:
-5 microseconds, or 0.3 ms for a million messages.
+0.5 ms for a million messages.
 """
 
 from collections.abc import Collection

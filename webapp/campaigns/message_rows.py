@@ -4,8 +4,8 @@ Each transaction first moves `Campaign.launched_through` from the value it read 
 last id of its batch. Only one launcher can do that, so a second one stops, and one that
 was killed is continued from there: no recipient twice, none left out.
 
-A row takes 26 microseconds of processor time in a launch of a million (SQLite): 9 to
-read its recipient and to judge, 4 to make its Message-ID, 13 to store it.
+A row takes 29 microseconds of processor time in a launch of a million (SQLite): 12 to
+read and judge its recipient, 6 to make what is its own, 11 to store it.
 """
 
 import json
