@@ -1,16 +1,22 @@
+from collections.abc import Callable
+
 import pytest
 
 from tests.conftest import ApiClient, PageClient
 from tests.mailboxes.samples import mail, put
 from tests.support.dovecot import Dovecot
+from tests.support.queries import asking
+from tests.triage.answering import Dsn, about, person
+from tests.triage.conftest import Receive
 from webapp.campaigns import message_tokens
 from webapp.campaigns.letters import MESSAGE_ID, token_key
 from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.mailboxes import folders
 from webapp.mailboxes.headers import Headers
-from webapp.mailboxes.models import Mailbox
-from webapp.triage.ties import ties_of
+from webapp.mailboxes.models import Mail, Mailbox
+from webapp.triage.models import Answer
+from webapp.triage.ties import ties_in_list, ties_of
 
 
 @pytest.fixture
@@ -84,9 +90,92 @@ def test_pages_and_api_show_the_tie(
     inbox = folders.fresh(box, force=True)[0]
     path = f"/triage/{box.id}/{inbox.id}"
     link = f"/campaigns/{message.campaign_id}/messages/{message.id}"
-    wanted = {"message_id": message.id, "campaign_id": message.campaign_id}
+    wanted = {
+        "message_id": message.id,
+        "campaign_id": message.campaign_id,
+        "kind": "reply",
+        "is_suggested": False,
+    }
     db.session.commit()
-    assert "Reply · November newsletter" in client.get(path).get_data(as_text=True)
+    page = client.get(path).get_data(as_text=True)
+    assert "Reply · zoe@example.se, November newsletter" in page
+    assert f'href="{link}"' in page
     assert link in client.get(f"{path}/1").get_data(as_text=True)
     [item] = api.get("/triage/mails").get_json()["items"]
     assert item["answers"] == wanted
+
+
+Stored = Callable[..., list[int | None]]
+
+
+@pytest.fixture
+def stored(message: Message) -> Stored:
+    """Return a function that keeps mails with a tie, and returns their ids."""
+    mailbox_id, message_id = db.session.query(Mailbox).one().id, message.id
+
+    def keep(kind: str, by: str, many: int = 1) -> list[int | None]:
+        found: list[int | None] = []
+        for number in range(many):
+            mail = Mail(mailbox_id=mailbox_id, identity=f"{kind} {by} {number}")
+            db.session.add(mail)
+            db.session.flush()
+            db.session.add(
+                Answer(mail_id=mail.id, message_id=message_id, kind=kind, matched_by=by)
+            )
+            found.append(mail.id)
+        db.session.commit()
+        return found
+
+    return keep
+
+
+def test_a_stored_tie_says_of_what_kind_it_is(stored: Stored) -> None:
+    ids = [*stored("bounce", "verp"), *stored("reply", "suggestion"), None]
+    bounce, maybe, none = ties_in_list([Headers()] * 3, ids)
+    assert bounce
+    assert maybe
+    assert (bounce.kind, bounce.is_suggested) == ("bounce", False)
+    assert (maybe.kind, maybe.is_suggested) == ("reply", True)
+    assert bounce.who == "zoe@example.se"
+    assert none is None
+
+
+def test_a_proven_tie_goes_before_a_suggestion(
+    stored: Stored, message: Message
+) -> None:
+    [mail_id] = stored("reply", "suggestion")
+    other = Message(address="other@example.org")
+    db.session.add(other)
+    db.session.flush()
+    db.session.add(
+        Answer(
+            mail_id=mail_id, message_id=other.id, kind="bounce", matched_by="message_id"
+        )
+    )
+    db.session.commit()
+    [tie] = ties_in_list([Headers((("in-reply-to", header_of(message)),))], [mail_id])
+    assert tie
+    assert tie.who == "other@example.org"
+
+
+def test_fifty_rows_cost_two_questions(stored: Stored, message: Message) -> None:
+    ids = [*stored("bounce", "verp", 25), *([None] * 25)]
+    answer = Headers((("in-reply-to", header_of(message)),))
+    with asking() as asked:
+        ties = ties_in_list([answer] * 50, ids)
+    assert all(ties)
+    assert len(asked) == 2
+
+
+def test_the_views_name_kind_and_message(
+    client: PageClient, send: Callable[[str], Message], receive: Receive
+) -> None:
+    known = about(send("ada@example.org"))
+    receive(
+        Dsn(known.to, returned=known.returned).octets(),
+        person(known.to, "Re: November newsletter", "Thanks"),
+    )
+    page = client.get("/triage?view=bounces").get_data(as_text=True)
+    assert "Bounce · ada@example.org, November newsletter" in page
+    page = client.get("/triage?view=all").get_data(as_text=True)
+    assert "Bounce · ada@example.org, November newsletter" in page

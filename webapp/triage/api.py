@@ -11,7 +11,7 @@ from webapp.mailboxes import fields
 from webapp.operators.access import Scope, actor, requires
 from webapp.triage import marks, views, work_views
 from webapp.triage.marks import Mark
-from webapp.triage.ties import Tie, ties_of
+from webapp.triage.ties import Tie, ties_in_list
 from webapp.triage.work_views import Asked
 
 bp = Blueprint("triage_api", __name__, url_prefix="/api/v1")
@@ -37,7 +37,11 @@ QUERY = {
     query=QUERY,
 )
 def list_mails() -> ResponseReturnValue:
-    """List the newest mails of all inboxes; mailboxes in trouble are named."""
+    """List the newest mails of all inboxes; mailboxes in trouble are named.
+
+    `answers` is the message that a mail is about, and what it is to it; one that
+    `is_suggested` is a hint, about which nothing was done.
+    """
     names = fields.wanted(request.args.get("fields", ""), fields.IN_LISTS)
     args, operator_id = request.args, actor().operator.id
     shown = views.shown(
@@ -52,7 +56,8 @@ def list_mails() -> ResponseReturnValue:
     )
     keys = [(one.folder_id, one.uidvalidity, one.row.uid) for one in shown.found]
     known = marks.marks_of(keys, operator_id)
-    ties = ties_of([one.row.headers for one in shown.found])
+    headers = [one.row.headers for one in shown.found]
+    ties = ties_in_list(headers, [one.mail_id for one in known])
     items = [
         {
             "mailbox_id": one.mailbox_id,
@@ -82,7 +87,12 @@ def work_json(mark: Mark) -> dict[str, Any]:
     }
 
 
-def _answers(tie: Tie | None) -> dict[str, int | None] | None:
+def _answers(tie: Tie | None) -> dict[str, Any] | None:
     if tie is None or tie.is_copy:
         return None
-    return {"message_id": tie.message_id, "campaign_id": tie.campaign_id}
+    return {
+        "message_id": tie.message_id,
+        "campaign_id": tie.campaign_id,
+        "kind": tie.kind,
+        "is_suggested": tie.is_suggested,
+    }

@@ -44,7 +44,7 @@ from webapp.triage.reading import Reading, reading_of
 from webapp.triage.reply_models import Reply
 from webapp.triage.replying import Draft
 from webapp.triage.service import Found, Trouble
-from webapp.triage.ties import Tie, ties_of
+from webapp.triage.ties import Tie, ties_in_list, ties_of
 from webapp.triage.work_views import Asked
 
 bp = Blueprint("triage", __name__)
@@ -295,7 +295,9 @@ def page(panes: Panes, **more: Any) -> str:
         work_counts=work_views.counts(operator_id),
         label=request.args.get("label", type=int),
         sides=sides,
-        ties=ties_of([one.row.headers for one in panes.found]),
+        ties=ties_in_list(
+            [one.row.headers for one in panes.found], [one.mail_id for one in marked]
+        ),
         unread=unread,
         keep=_kept(panes),
         here=request.full_path.rstrip("?"),

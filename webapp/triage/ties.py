@@ -1,12 +1,14 @@
 """Which message of ours a mail belongs to: only a Message-ID that we signed proves it.
 
-A reply names our message in In-Reply-To or References (RFC 5322 3.6.4); a mail that
-carries such an id itself is the message as it arrived. Anybody can write any header, so
-an id without our MAC ties nothing (SECURITY.md 42).
+What the sync has read has its tie stored, of every kind, proven or suggested; of a mail
+that was not read yet its headers say. A reply names our message in In-Reply-To or
+References (RFC 5322 3.6.4); a mail that carries such an id itself is the message as it
+arrived. Anybody can write any header, so an id without our MAC ties nothing
+(SECURITY.md 42).
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -16,13 +18,18 @@ from webapp.campaigns.letters import MESSAGE_ID, token_keys
 from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.mailboxes.headers import Headers, message_ids
+from webapp.triage.effects import SUGGESTION
+from webapp.triage.models import Answer
 
 MOST_IDS = 20
 
 
 @dataclass(frozen=True)
 class Tie:
-    """The message of ours, and whether the mail answers it or is a copy of it."""
+    """The message of ours, and whether the mail answers it or is a copy of it.
+
+    `kind` is what the mail is to the message; a tie that `is_suggested` proves nothing.
+    """
 
     is_copy: bool
     message_id: int
@@ -30,6 +37,72 @@ class Tie:
     campaign_name: str
     row_number: int
     address: str = ""
+    name: str = ""
+    kind: str = "reply"
+    is_suggested: bool = False
+
+    @property
+    def who(self) -> str:
+        """To whom the message went, as a person knows them."""
+        return self.name or self.address
+
+
+def ties_in_list(
+    mails: Sequence[Headers], mail_ids: Sequence[int | None]
+) -> list[Tie | None]:
+    """Return the tie of each mail of a list, with at most two questions.
+
+    Parameters
+    ----------
+    mail_ids
+        The rows of the mails; none of a mail that was not read yet.
+    """
+    stored = _stored([mail_id for mail_id in mail_ids if mail_id is not None])
+    pairs = list(zip(mails, mail_ids, strict=True))
+    rest = [Headers() if mail_id in stored else headers for headers, mail_id in pairs]
+    by_headers = ties_of(rest)
+    return [
+        stored.get(mail_id or 0, tie)
+        for (_headers, mail_id), tie in zip(pairs, by_headers, strict=True)
+    ]
+
+
+def _stored(mail_ids: Collection[int]) -> dict[int, Tie]:
+    """Return the ties that are stored, by mail; of several the first that is proven."""
+    if not mail_ids:
+        return {}
+    rows = db.session.execute(
+        sa.select(
+            Answer.mail_id,
+            Answer.kind,
+            Answer.matched_by,
+            Message.id,
+            Message.campaign_id,
+            Message.row_number,
+            Message.address,
+            Message.name,
+            Campaign.name.label("campaign"),
+        )
+        .join(Message, Message.id == Answer.message_id)
+        .outerjoin(Campaign, Campaign.id == Message.campaign_id)
+        .where(Answer.mail_id.in_(mail_ids))
+        .order_by(Answer.matched_by == SUGGESTION, Answer.id)
+    )
+    found: dict[int, Tie] = {}
+    for row in rows:
+        tie = Tie(
+            is_copy=False,
+            message_id=row.id,
+            campaign_id=row.campaign_id,
+            campaign_name=row.campaign or "",
+            row_number=row.row_number,
+            address=row.address,
+            name=row.name,
+            kind=row.kind,
+            is_suggested=row.matched_by == SUGGESTION,
+        )
+        found.setdefault(row.mail_id, tie)
+    return found
 
 
 def ties_of(mails: Sequence[Headers]) -> list[Tie | None]:
@@ -76,5 +149,6 @@ def _first(
                 name,
                 message.row_number,
                 message.address,
+                message.name,
             )
     return None
