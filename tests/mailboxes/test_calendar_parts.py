@@ -211,6 +211,7 @@ def test_the_page_and_the_api_show_it(
         page = client.get("/triage/{}/{}/{}".format(*place, uid)).get_data(as_text=True)
         assert name in page
         assert "1 Dec 2026, 14:00" in page
+        assert ">15:30</time>" in page
         assert "Sent as 09:00 in the zone America/New_York." in page
         assert "calendar.ics" in page
     page = client.get("/triage/{}/{}/2".format(*place)).get_data(as_text=True)

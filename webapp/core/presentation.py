@@ -110,7 +110,7 @@ def day(date: datetime.date, this_year: int | None = None) -> str:
 
 
 def time_tag(instant: datetime.datetime | None, shown: str = "relative") -> Markup:
-    """Return a ``<time>`` element; `shown` is relative, clock, date, minute or full."""
+    """Return a ``<time>`` element: relative, clock, date, time, minute or full."""
     if instant is None:
         return Markup("")
     local = instant.astimezone(zone())
@@ -119,6 +119,7 @@ def time_tag(instant: datetime.datetime | None, shown: str = "relative") -> Mark
         "clock": f"{local:%H:%M:%S}",
         "date": f"{local.day} {local:%b %Y}",
         "minute": f"{local.day} {local:%b %Y, %H:%M}",
+        "time": f"{local:%H:%M}",
         "full": f"{local.day} {local:%b %Y, %H:%M:%S}",
     }[shown]
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
