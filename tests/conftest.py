@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
@@ -60,8 +61,10 @@ LONG_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Let `tmp_path` be where `place` says."""
+    """Let `tmp_path` be where `place` says; properties are not about a busy machine."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place())
+    hypothesis_settings.register_profile("no deadline", deadline=None)
+    hypothesis_settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

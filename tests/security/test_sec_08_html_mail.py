@@ -150,7 +150,9 @@ def test_frame_and_policy_hold_without_the_sanitiser(
     browser: Browser,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webapp.triage.routes.frame_document", lambda _clean: ACTIVE)
+    monkeypatch.setattr(
+        "webapp.triage.reading_routes.frame_document", lambda _clean: ACTIVE
+    )
     cookie = client.get_cookie(COOKIE)
     assert cookie
     with window(browser, origin) as seen:
