@@ -60,6 +60,7 @@ from webapp.triage import (
     reading_routes,
     reply_api,
     reply_routes,
+    rule_api,
     rule_routes,
     set_aside_api,
     set_aside_routes,
@@ -126,6 +127,7 @@ APIS: tuple[Blueprint, ...] = (
     work_api.bp,
     image_api.bp,
     set_aside_api.bp,
+    rule_api.bp,
 )
 JOBS = (recipients_jobs, campaigns_jobs, delivery_jobs)
 

@@ -46,16 +46,7 @@ def create(name: str, colour: str = "accent") -> MailLabel:
     Refused
         If there are too many already.
     """
-    name = one_line(name).strip()
-    fields = {}
-    if not name or len(name) > LONGEST:
-        fields["name"] = [_("Enter a name of at most %(n)s letters.", n=LONGEST)]
-    elif db.session.scalar(sa.select(MailLabel.id).where(MailLabel.name == name)):
-        fields["name"] = [_("There is a label of this name already.")]
-    if colour not in COLOURS:
-        fields["colour"] = [_("There is no such colour.")]
-    if fields:
-        raise Invalid(next(iter(fields.values()))[0], fields)
+    name = _checked(name, colour)
     if len(all_labels()) >= MOST:
         raise Refused(_("There are %(n)s labels already.", n=MOST))
     made = MailLabel(name=name, colour=colour)
@@ -64,6 +55,41 @@ def create(name: str, colour: str = "accent") -> MailLabel:
     audit.record("label.created", "label", made.id, name)
     db.session.commit()
     return made
+
+
+def change(label_id: int, name: str, colour: str) -> MailLabel:
+    """Give a label another name or colour; the mails that have it keep it.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    Invalid
+        As `create` does.
+    """
+    found = get(label_id)
+    found.name, found.colour = _checked(name, colour, label_id), colour
+    audit.record("label.changed", "label", label_id, found.name)
+    db.session.commit()
+    return found
+
+
+def _checked(name: str, colour: str, label_id: int | None = None) -> str:
+    """Return the name as it is kept, if no other label has it."""
+    name = one_line(name).strip()
+    taken = sa.select(MailLabel.id).where(
+        MailLabel.name == name, MailLabel.id != (label_id or 0)
+    )
+    fields = {}
+    if not name or len(name) > LONGEST:
+        fields["name"] = [_("Enter a name of at most %(n)s letters.", n=LONGEST)]
+    elif db.session.scalar(taken):
+        fields["name"] = [_("There is a label of this name already.")]
+    if colour not in COLOURS:
+        fields["colour"] = [_("There is no such colour.")]
+    if fields:
+        raise Invalid(next(iter(fields.values()))[0], fields)
+    return name
 
 
 def delete(label_id: int) -> str:

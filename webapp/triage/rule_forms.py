@@ -1,13 +1,13 @@
 """The forms of labels and rules, for pages and the API."""
 
-from wtforms import BooleanField, IntegerField, SelectField, StringField
+from wtforms import BooleanField, FieldList, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from webapp.core import forms
 from webapp.core.forms import PostForm
 from webapp.core.words import _l
 from webapp.mailboxes.kinds import MailKind
-from webapp.triage import labels, rules
+from webapp.triage import labels, rules, work
 from webapp.triage.models import MailRule
 
 KIND_WORDS = {
@@ -39,6 +39,27 @@ class LabelForm(PostForm):
     colour = SelectField(
         _l("Colour"), choices=forms.choices(*COLOUR_WORDS.items()), default="accent"
     )
+
+
+class OrderForm(PostForm):
+    """Whether a rule runs earlier or later."""
+
+    to = SelectField(
+        _l("To"),
+        choices=forms.choices(("earlier", _l("Earlier")), ("later", _l("Later"))),
+    )
+
+    @property
+    def step(self) -> int:
+        """By how many places."""
+        return -1 if self.to.data == "earlier" else 1
+
+
+class WhichMailsForm(PostForm):
+    """Mails by the ids of our rows, and whether they get something or lose it."""
+
+    mail_ids = FieldList(IntegerField(), max_entries=work.MOST)
+    on = BooleanField(_l("Put it on"), default=True)
 
 
 class RuleForm(PostForm):

@@ -21,6 +21,11 @@ from webapp.triage.models import MailRule
 
 MOST = 100
 LOOKED_AT = 100
+#: What a rule is: its conditions and its actions.
+SAYS = (
+    *("kind", "sender", "subject", "mailbox_id"),
+    *("label_id", "assignee_id", "done"),
+)
 
 
 def all_rules() -> list[MailRule]:
@@ -63,15 +68,40 @@ def matches(rule: MailRule, mail: Mail) -> bool:
 def apply(mail: Mail) -> None:
     """Do what the rules say about a new mail, in the caller's transaction."""
     for rule in all_rules():
-        if not matches(rule, mail):
-            continue
-        if rule.label_id is not None:
-            labels.put(mail.id, rule.label_id)
-        if rule.assignee_id is not None and mail.assignee_id is None:
-            mail.assignee_id = rule.assignee_id
-        if rule.done:
-            mail.state = MailState.DONE
-        mail.worked_at = now()
+        if matches(rule, mail):
+            _do(rule, mail)
+
+
+def _do(rule: MailRule, mail: Mail) -> None:
+    if rule.label_id is not None:
+        labels.put(mail.id, rule.label_id)
+    if rule.assignee_id is not None and mail.assignee_id is None:
+        mail.assignee_id = rule.assignee_id
+    if rule.done:
+        mail.state = MailState.DONE
+    mail.worked_at = now()
+
+
+def apply_now(rule_id: int) -> int:
+    """Do what a rule says to those of the last mails that it matches.
+
+    Returns
+    -------
+    int
+        How many there are.
+
+    Raises
+    ------
+    NotFound
+        If there is no such rule.
+    """
+    rule = get(rule_id)
+    found = matching(rule)
+    for mail in found:
+        _do(rule, mail)
+    audit.record("rule.applied", "rule", rule_id, mails=len(found))
+    db.session.commit()
+    return len(found)
 
 
 def matching(rule: MailRule) -> list[Mail]:
@@ -142,6 +172,22 @@ def add(rule: MailRule) -> MailRule:
     audit.record("rule.created", "rule", rule.id)
     db.session.commit()
     return rule
+
+
+def change(rule_id: int, wanted: MailRule) -> MailRule:
+    """Let a rule say what a draft says; its place stays, and what it did.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    found = get(rule_id)
+    for name in SAYS:
+        setattr(found, name, getattr(wanted, name))
+    audit.record("rule.changed", "rule", rule_id)
+    db.session.commit()
+    return found
 
 
 def move(rule_id: int, step: int) -> None:
