@@ -261,6 +261,27 @@ def test_a_connection_that_the_server_closed_is_replaced(
         pool.close()
 
 
+def test_a_line_that_the_server_hung_up_on_is_not_used(pool: Pool) -> None:
+    with fake_imap({}) as server:
+        access = access_to(server.port)
+        with pool.lease("k", lambda: connect(access)) as first:
+            pass
+        server.lines[0].shutdown(socket.SHUT_RDWR)
+        with pool.lease("k", lambda: connect(access)) as second:
+            assert second is not first
+        pool.close()
+
+
+def test_a_line_of_a_moment_ago_costs_no_round_trip(pool: Pool) -> None:
+    with fake_imap({}) as server:
+        access = access_to(server.port)
+        for _ in range(2):
+            with pool.lease("k", lambda: connect(access)):
+                pass
+        assert server.count("NOOP") == 0
+        pool.close()
+
+
 def test_no_more_than_three_at_once(
     dovecot: Dovecot, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

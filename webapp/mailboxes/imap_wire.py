@@ -7,6 +7,7 @@ are named by UID and never by number.
 
 import contextlib
 import imaplib
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -244,6 +245,10 @@ class Line:
     def take(self, name: str) -> list[Answer | None]:
         """Return and forget the untagged answers of that name."""
         return list(self.imap.untagged_responses.pop(name, []))
+
+    def has_heard(self) -> bool:
+        """Whether something waits to be read: a goodbye, most likely, or the end."""
+        return bool(select.select([self.imap.sock], [], [], 0)[0])
 
     def close(self) -> None:
         """Say goodbye if the line still stands, and close it in any case."""

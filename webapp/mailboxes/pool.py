@@ -20,8 +20,8 @@ from webapp.mailboxes.patience import seconds_left
 MOST_CONNECTIONS = 3
 IDLE_SECONDS = 60.0
 WAIT_SECONDS = 5.0
-#: After so long a silence the line is tried with NOOP first.
-FRESH_SECONDS = 2.0
+#: After so long a silence the line is tried with NOOP first, which is a round trip.
+FRESH_SECONDS = 30.0
 
 Connect = Callable[[], Connection]
 
@@ -121,11 +121,12 @@ class Pool:
 
     @staticmethod
     def _stands(since: float, connection: Connection) -> bool:
-        if time.monotonic() - since < FRESH_SECONDS:
-            return True
         try:
+            is_quiet = not connection.line.has_heard()
+            if is_quiet and time.monotonic() - since < FRESH_SECONDS:
+                return True
             connection.noop()
-        except ImapError:
+        except (ImapError, OSError, ValueError):
             connection.line.broken = True
             return False
         return True
