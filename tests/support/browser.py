@@ -12,6 +12,7 @@ from playwright.sync_api import (
     Page,
     Request,
     StorageState,
+    expect,
     sync_playwright,
 )
 
@@ -26,6 +27,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 # The frame around a mail keeps the mail's images out, on purpose; the browser says so.
 FRAME_POLICY = 'directive: "img-src data:"'
 Theme = Literal["light", "dark"]
