@@ -3,17 +3,17 @@
 Both are written in the mark's transaction, on the same condition as the mark itself.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from webapp.campaigns.models import Campaign, Message
+from webapp.campaigns.models import Campaign, has_status
 from webapp.campaigns.reasons import SkipClass
 from webapp.campaigns.states import WAITING, State, Status
 from webapp.composing.addresses import address_key
+from webapp.core.batch import Batch
 from webapp.core.db import db, db_now
 from webapp.core.ids import uuid7
 from webapp.delivery.plans import Plan
@@ -24,7 +24,6 @@ from webapp.suppressions.conditions import holds_for, suppressed
 from webapp.suppressions.models import Reason, Suppression
 from webapp.suppressions.service import suppressed_keys
 
-NOBODY = uuid.UUID(int=0)
 CONTENT = FAILURES[FailureClass.CONTENT]
 
 LEFT_OUT_WORDS = "Suppressed since it was queued: this address gets nothing."
@@ -37,52 +36,55 @@ SUPPRESSED_WORDS = {
 }
 
 
-def as_seen(rows: Sequence[Ready]) -> "sa.ColumnElement[bool]":
-    """Return the condition that these rows wait as they did when they were read."""
-    params = seen_params(rows)
-    return _as_seen(params["of_ids"], params["of_pairs"])
-
-
-def seen_params(rows: Sequence[Ready]) -> dict[str, Any]:
-    """Return the parameters of `AS_SEEN`."""
-    return {
-        "of_ids": [row.id for row in rows],
-        "of_pairs": [(row.id, row.seen or NOBODY) for row in rows],
-    }
-
-
-def _as_seen(ids: Any, pairs: Any) -> "sa.ColumnElement[bool]":
-    attempt = sa.func.coalesce(
-        Message.attempt, sa.literal(NOBODY, Message.attempt.type)
-    )
-    return sa.and_(
-        # Said by itself, so that SQLite finds the rows by their key and does not read
-        # all that are due: 25 microseconds for a mark instead of a second in a million.
-        Message.id.in_(ids),
-        sa.tuple_(
-            Message.id, attempt, types=[Message.id.type, Message.attempt.type]
-        ).in_(pairs),
-        Message.status.in_(WAITING),
-        Message.due_at <= db_now(),
-        sa.or_(
-            Message.campaign_id.is_(None),
-            sa.select(Campaign.id)
-            .where(Campaign.id == Message.campaign_id, Campaign.state == State.SENDING)
-            .exists(),
-        ),
-    )
-
-
-# The same condition with parameters, for a statement that is made once.
-AS_SEEN = _as_seen(
-    sa.bindparam("of_ids", expanding=True), sa.bindparam("of_pairs", expanding=True)
+# Rows as they were read, and what the first try fixes in them.
+SEEN = Batch(
+    "seen",
+    id=MESSAGE.c.id.type,
+    attempt=MESSAGE.c.attempt.type,
+    dated_at=MESSAGE.c.dated_at.type,
+    message_id_header=MESSAGE.c.message_id_header.type,
 )
+
+# The condition that the rows of `SEEN` wait as they did when they were read.
+AS_SEEN = sa.and_(
+    SEEN.is_at(MESSAGE.c.id),
+    MESSAGE.c.attempt.is_not_distinct_from(SEEN["attempt"]),
+    has_status(MESSAGE.c.status, *WAITING),
+    MESSAGE.c.due_at <= db_now(),
+    sa.or_(
+        MESSAGE.c.campaign_id.is_(None),
+        sa.select(Campaign.id)
+        .where(Campaign.id == MESSAGE.c.campaign_id, Campaign.state == State.SENDING)
+        .exists(),
+    ),
+)
+
+
+def seen(rows: Sequence[Ready]) -> dict[str, Any]:
+    """Return the parameter of `AS_SEEN`.
+
+    In the order of their ids, so that no two writers wait for each other.
+    """
+    return {"seen": SEEN.rows(map(_seen, sorted(rows, key=lambda row: row.id)))}
+
+
+def _seen(row: Ready) -> dict[str, Any]:
+    dated_at = header = None
+    if isinstance(row, Prepared) and row.is_first:
+        dated_at = row.dated_at
+        header = row.message_id_header if row.has_new_header else None
+    return {
+        "id": row.id,
+        "attempt": row.seen,
+        "dated_at": dated_at,
+        "message_id_header": header,
+    }
 
 
 def skip_suppressed(plan: Plan, rows: Sequence[Prepared], at: datetime) -> None:
     """Skip those among a campaign's rows that were suppressed meanwhile."""
-    key = Message.address_key
-    _skip(sa.and_(as_seen(rows), suppressed(key, plan.table_id)), plan.table_id, at)
+    key = MESSAGE.c.address_key
+    _skip(rows, suppressed(key, plan.table_id), plan.table_id, at)
 
 
 def without_suppressed(rows: Sequence[Prepared], at: datetime) -> list[Prepared]:
@@ -97,7 +99,7 @@ def without_suppressed(rows: Sequence[Prepared], at: datetime) -> list[Prepared]
     never = suppressed_keys(asked, transactional=True).keys()
     gone = [row for row in rows if everybody[row.id] <= never]
     if gone:
-        _skip(as_seen(gone), None, at)
+        _skip(gone, sa.true(), None, at)
     return [row for row in rows if not keys[row.id] & never]
 
 
@@ -106,25 +108,29 @@ def _keys(addresses: Iterable[str]) -> set[str]:
 
 
 def _skip(
-    condition: "sa.ColumnElement[bool]", table_id: int | None, at: datetime
+    rows: Sequence[Prepared],
+    condition: "sa.ColumnElement[bool]",
+    table_id: int | None,
+    at: datetime,
 ) -> None:
-    skipped = db.session.execute(
-        sa.update(Message)
-        .where(condition)
+    connection = db.session.connection()
+    skip = (
+        sa.update(MESSAGE)
+        .where(AS_SEEN, condition)
         .values(
             status=Status.SKIPPED,
             reason_class=SkipClass.SUPPRESSED.value,
             updated_at=at,
         )
-        .returning(Message.id, Message.address_key)
-        .execution_options(synchronize_session=False)
-    ).all()
+        .returning(MESSAGE.c.id, MESSAGE.c.address_key)
+    )
+    skipped = connection.execute(skip, seen(rows)).all()
     for message_id, key in skipped:
         words = _why(table_id, key)
-        db.session.execute(
+        connection.execute(
             sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
         )
-        tell([line(message_id, "skipped", at, str(message_id), words=words)])
+        tell([line(message_id, "skipped", str(message_id), words=words)], at)
 
 
 def _why(table_id: int | None, key: str) -> str:
@@ -142,10 +148,11 @@ def _why(table_id: int | None, key: str) -> str:
 
 def refuse(rows: Sequence[Refusal], at: datetime) -> None:
     """Fail the rows that cannot be rendered or composed, each with its reason."""
+    connection = db.session.connection()
     for row in rows:
-        failed = db.session.scalar(
-            sa.update(Message)
-            .where(as_seen([row]))
+        failed = connection.scalar(
+            sa.update(MESSAGE)
+            .where(AS_SEEN)
             .values(
                 status=Status.FAILED,
                 reason_class=CONTENT.failure_class.value,
@@ -153,9 +160,9 @@ def refuse(rows: Sequence[Refusal], at: datetime) -> None:
                 reply=row.words[:1000],
                 updated_at=at,
             )
-            .returning(Message.id)
-            .execution_options(synchronize_session=False)
+            .returning(MESSAGE.c.id),
+            seen([row]),
         )
         if failed is not None:
             key = f"{uuid7().hex}:{row.id}"
-            tell([line(row.id, "failed", at, key, words=row.words)])
+            tell([line(row.id, "failed", key, words=row.words)], at)

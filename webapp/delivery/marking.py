@@ -24,7 +24,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.campaigns.models import Campaign, Message
@@ -37,24 +36,26 @@ from webapp.delivery.connections import Handed
 from webapp.delivery.excluding import (
     AS_SEEN,
     LEFT_OUT_WORDS,
+    SEEN,
     refuse,
-    seen_params,
+    seen,
     skip_suppressed,
     without_suppressed,
 )
 from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time, hold_briefly
-from webapp.delivery.models import Worker
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import (
     ADDRESS,
     ATTEMPT,
     EVENT,
+    IDS,
     MESSAGE,
     WORKER,
     Settled,
     record,
+    telling,
 )
 from webapp.suppressions.conditions import not_suppressed
 
@@ -103,8 +104,8 @@ def exchange(
     prepared = [one for one in wanted if isinstance(one, Prepared)]
     refused = [one for one in wanted if isinstance(one, Refusal)]
     try:
-        at = _gate(plan, me)
-        is_open = _is_open(plan, at)
+        campaign, at = _gate(plan, me)
+        is_open = _is_open(plan, campaign, at)
         unspent = limits.never_offered(settled)
         record(settled, at, me.id)
         won: set[int] = set()
@@ -145,27 +146,31 @@ class _Try:
     at: datetime
 
 
-def _gate(plan: Plan | None, me: Me) -> datetime:
-    """Hold off whoever wants to pause the campaign or take our epoch meanwhile."""
-    if db.session.get_bind().dialect.name != "sqlite":
-        hold_briefly()
-        if plan is not None and plan.campaign_id is not None:
-            campaign = sa.select(Campaign.id).where(Campaign.id == plan.campaign_id)
-            db.session.execute(campaign.with_for_update(read=True))
-        worker = sa.select(Worker.id).where(Worker.id == me.id)
-        db.session.execute(worker.with_for_update(read=True))
-    return database_time()
+def _gate(plan: Plan | None, me: Me) -> tuple[Any, datetime]:
+    """Hold off whoever wants to pause the campaign or take our epoch meanwhile.
+
+    Returns
+    -------
+    tuple
+        The campaign's state and windows, if there is one, and the time of the mark.
+    """
+    hold_briefly()
+    connection = db.session.connection()
+    campaign = None
+    if plan is not None and plan.campaign_id is not None:
+        campaign = connection.execute(_STATE, {"of_id": plan.campaign_id}).one_or_none()
+    if connection.dialect.name != "sqlite":
+        connection.execute(_HOLD_WORKER, {"of_id": me.id})
+    return campaign, database_time()
 
 
-def _is_open(plan: Plan | None, at: datetime) -> bool:
+def _is_open(plan: Plan | None, campaign: Any, at: datetime) -> bool:
     """Whether the campaign is sending, inside its send windows, at the mark's time."""
     if plan is None or plan.campaign_id is None:
         return True
-    connection = db.session.connection()
-    found = connection.execute(_STATE, {"of_id": plan.campaign_id}).one_or_none()
-    if found is None or found.state is not State.SENDING:
+    if campaign is None or campaign.state is not State.SENDING:
         return False
-    return may_send(found.windows, found.time_zone, at)
+    return may_send(campaign.windows, campaign.time_zone, at)
 
 
 def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
@@ -178,7 +183,7 @@ def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:
     won = db.session.connection().execute(
         _mark_statement(is_single, plan.table_id),
         {
-            **seen_params(rows),
+            **seen(rows),
             "by_worker": this.worker_id,
             "by_epoch": this.epoch,
             "new_attempt": this.attempt,
@@ -215,6 +220,13 @@ def _mark_statement(is_single: bool, table_id: int | None) -> Any:
         worker_epoch=sa.bindparam("by_epoch"),
         marked_at=at,
         updated_at=at,
+        # Fixed by the first try, with which they were composed.
+        dated_at=sa.func.coalesce(MESSAGE.c.dated_at, SEEN["dated_at"]),
+        message_id_header=sa.func.coalesce(
+            sa.func.nullif(MESSAGE.c.message_id_header, ""),
+            SEEN["message_id_header"],
+            "",
+        ),
     ).returning(MESSAGE.c.id)
 
 
@@ -223,110 +235,61 @@ def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
     if not rows:
         return
     connection = db.session.connection()
-    first = [row for row in rows if row.is_first]
-    if first:
-        _fix_headers(first)
-        connection.execute(
-            _TELL_RENDERED[connection.dialect.name],
-            {"of_ids": [row.id for row in first], "of_time": this.at},
-        )
+    ids = IDS.rows({"id": row.id} for row in rows)
     connection.execute(
         _ADD_ATTEMPTS,
         {
-            "of_ids": [row.id for row in rows],
+            "ids": ids,
             "of_attempt": this.attempt,
             "of_sender": plan.sender.id,
-            "of_time": this.at,
+            "of_worker": this.worker_id,
+            "at": this.at,
         },
     )
+    first = [{"id": row.id} for row in rows if row.is_first]
+    if first:
+        of_first = ids if len(first) == len(rows) else IDS.rows(first)
+        given = {"ids": of_first, "at": this.at}
+        connection.execute(_TELL_RENDERED[connection.dialect.name], given)
     _address(rows)
 
 
-def _fix_headers(rows: Sequence[Prepared]) -> None:
-    """Fix Message-ID and date before the first try.
-
-    The launch has fixed most Message-IDs, and rows that were prepared together have one
-    date: one statement does for all of those.
-    """
-    connection = db.session.connection()
-    dates = {row.dated_at for row in rows if not row.has_new_header}
-    for date in dates:
-        ids = [
-            row.id for row in rows if not row.has_new_header and row.dated_at == date
-        ]
-        connection.execute(_FIX_DATE, {"of_ids": ids, "new_date": date})
-    anew = [
-        {
-            "of_id": row.id,
-            "new_header": row.message_id_header,
-            "new_date": row.dated_at,
-        }
-        for row in rows
-        if row.has_new_header
-    ]
-    if anew:
-        connection.execute(_FIX_HEADERS, anew)
-
-
-# Statements are made once: making one costs as much as running it.
+# Statements are made once: making one costs more than running it.
 _CAMPAIGN = cast(sa.Table, Campaign.__table__)
-_STATE = sa.select(_CAMPAIGN.c.state, _CAMPAIGN.c.windows, _CAMPAIGN.c.time_zone).where(
-    _CAMPAIGN.c.id == sa.bindparam("of_id")
+_STATE = (
+    sa.select(_CAMPAIGN.c.state, _CAMPAIGN.c.windows, _CAMPAIGN.c.time_zone)
+    .where(_CAMPAIGN.c.id == sa.bindparam("of_id"))
+    .with_for_update(read=True)
 )
-_FIX_HEADERS = (
-    sa.update(MESSAGE)
-    .where(MESSAGE.c.id == sa.bindparam("of_id"), MESSAGE.c.dated_at.is_(None))
-    .values(
-        message_id_header=sa.bindparam("new_header"),
-        dated_at=sa.bindparam("new_date"),
-    )
+_HOLD_WORKER = (
+    sa.select(WORKER.c.id)
+    .where(WORKER.c.id == sa.bindparam("of_id"))
+    .with_for_update(read=True)
 )
-_FIX_DATE = (
-    sa.update(MESSAGE)
-    .where(
-        MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)),
-        MESSAGE.c.dated_at.is_(None),
-    )
-    .values(dated_at=sa.bindparam("new_date"))
-)
-_RENDERED = sa.select(
-    MESSAGE.c.id,
+_TELL_RENDERED = telling(
+    IDS["id"],
     sa.literal("rendered"),
-    sa.bindparam("of_time", type_=EVENT.c.at.type),
-    sa.bindparam("of_time", type_=EVENT.c.at.type),
-    sa.literal("rendered:").concat(sa.cast(MESSAGE.c.id, sa.String)),
+    sa.literal("rendered:").concat(sa.cast(IDS["id"], sa.String)),
     sa.literal({}, EVENT.c.detail.type),
-).where(MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)))
-_TELL_RENDERED = {
-    name: insert(EVENT)
-    .from_select(
-        ["message_id", "kind", "at", "seen_at", "dedupe_key", "detail"], _RENDERED
-    )
-    .on_conflict_do_nothing()
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
-_EARLIER = ATTEMPT.alias()
+)
 _NUMBER = (
     sa.select(sa.func.count() + 1)
-    .select_from(_EARLIER)
-    .where(_EARLIER.c.message_id == MESSAGE.c.id)
+    .select_from(ATTEMPT)
+    .where(ATTEMPT.c.message_id == IDS["id"])
     .scalar_subquery()
 )
 _ADD_ATTEMPTS = sa.insert(ATTEMPT).from_select(
     ["id", "message_id", "number", "sender_id", "worker_id", "started_at", "outcome",
      "reply"],
     sa.select(
-        MESSAGE.c.attempt,
-        MESSAGE.c.id,
+        sa.bindparam("of_attempt", type_=ATTEMPT.c.id.type),
+        IDS["id"],
         _NUMBER,
         sa.bindparam("of_sender", type_=ATTEMPT.c.sender_id.type),
-        MESSAGE.c.worker_id,
-        sa.bindparam("of_time", type_=ATTEMPT.c.started_at.type),
+        sa.bindparam("of_worker", type_=ATTEMPT.c.worker_id.type),
+        sa.bindparam("at", type_=ATTEMPT.c.started_at.type),
         sa.literal(""),
         sa.literal(""),
-    ).where(
-        MESSAGE.c.attempt == sa.bindparam("of_attempt"),
-        MESSAGE.c.id.in_(sa.bindparam("of_ids", expanding=True)),
     ),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,9 +22,11 @@ from webapp.campaigns.models import (
     Event,
     Message,
     MessageAddress,
+    has_status,
 )
 from webapp.campaigns.states import State, Status
 from webapp.core import blobs
+from webapp.core.batch import Batch
 from webapp.core.db import db
 from webapp.delivery import dead_addresses
 from webapp.delivery.connections import Handed
@@ -36,6 +39,8 @@ ATTEMPT = cast(sa.Table, Attempt.__table__)
 ADDRESS = cast(sa.Table, MessageAddress.__table__)
 EVENT = cast(sa.Table, Event.__table__)
 WORKER = cast(sa.Table, Worker.__table__)
+
+IDS = Batch("ids", id=MESSAGE.c.id.type)
 
 PROVABLE = (Status.SENDING, Status.UNKNOWN, Status.PENDING)
 UNPROVEN = (Status.SENDING,)
@@ -52,6 +57,9 @@ class Settled:
 def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     """Write verdicts within the caller's transaction.
 
+    Whatever mix they are, each statement writes those of the whole batch. Of one
+    attempt on one message there is one verdict: proof, where one of several is proof.
+
     Parameters
     ----------
     at
@@ -60,17 +68,19 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     if not settled:
         return
     connection = db.session.connection()
+    settled = _once(settled)
     proven = [one for one in settled if one.verdict.status is not Status.UNKNOWN]
     silent = [one for one in settled if one.verdict.status is Status.UNKNOWN]
     for group, statuses in ((proven, PROVABLE), (silent, UNPROVEN)):
         if group:
-            rows = [_message_row(one, at) for one in group]
-            connection.execute(_UPDATE_MESSAGE[statuses], rows)
-    connection.execute(_UPDATE_ATTEMPT, [_attempt_row(one, at) for one in settled])
+            given = {"given": GIVEN.rows(_row(one, at) for one in group), "at": at}
+            connection.execute(_UPDATE_MESSAGE[statuses], given)
+            connection.execute(_UPDATE_ATTEMPT, given)
     addresses = [row for one in settled for row in _address_rows(one)]
     if addresses:
         connection.execute(_UPDATE_ADDRESS, addresses)
-    tell([event_of(one, at) for one in settled if one.verdict.outcome != "not tried"])
+    told = [event_of(one) for one in settled if one.verdict.outcome != "not tried"]
+    tell(told, at)
     if silent:
         proving.catch_up([one.handed.prepared.id for one in silent])
     dead_addresses.note(
@@ -81,41 +91,82 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
         },
         at,
     )
-    if any(one.verdict.status is Status.DEFERRED for one in settled):
-        connection.execute(
-            _cancel_deferred([one.handed.prepared.id for one in settled])
-        )
+    deferred = [one for one in settled if one.verdict.status is Status.DEFERRED]
+    if deferred:
+        ids = IDS.rows({"id": one.handed.prepared.id} for one in deferred)
+        connection.execute(_CANCEL_DEFERRED, {"ids": ids})
     sent = sum(one.verdict.status is Status.SENT for one in settled)
     if sent:
-        connection.execute(
-            sa.update(WORKER)
-            .where(WORKER.c.id == worker_id)
-            .values(sent=WORKER.c.sent + sent)
-        )
+        connection.execute(_COUNT_SENT, {"of_worker": worker_id, "more": sent})
 
 
-def tell(events: Sequence[dict[str, Any]]) -> None:
+def _once(settled: Sequence[Settled]) -> list[Settled]:
+    """Return one of each attempt and message: the first that is proof, or the first.
+
+    They come in the order of their rows, so that no two writers wait for each other.
+    """
+    found: dict[tuple[int, UUID], Settled] = {}
+    for one in settled:
+        key = (one.handed.prepared.id, one.handed.attempt)
+        known = found.get(key)
+        if known is None or (
+            known.verdict.status is Status.UNKNOWN
+            and one.verdict.status is not Status.UNKNOWN
+        ):
+            found[key] = one
+    return [found[key] for key in sorted(found)]
+
+
+def tell(lines: Sequence[dict[str, Any]], at: datetime) -> None:
     """Add lines to timelines; one that is there already stays as it is."""
-    if not events:
+    if not lines:
         return
     connection = db.session.connection()
-    connection.execute(_TELL[connection.dialect.name], events)
+    given = {"lines": _LINES.rows(lines), "at": at}
+    connection.execute(_TELL[connection.dialect.name], given)
 
 
-_TELL = {
-    "sqlite": sqlite.insert(EVENT).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(EVENT).on_conflict_do_nothing(),
-}
+_LINES = Batch(
+    "lines",
+    message_id=EVENT.c.message_id.type,
+    kind=EVENT.c.kind.type,
+    dedupe_key=EVENT.c.dedupe_key.type,
+    detail=EVENT.c.detail.type,
+)
 
 
-def event_of(one: Settled, at: datetime) -> dict[str, Any]:
+def telling(
+    message_id: Any, kind: Any, dedupe_key: Any, detail: Any
+) -> "dict[str, postgresql.Insert | sqlite.Insert]":
+    """Return by dialect the statement that adds these lines, which are columns.
+
+    Its parameter `at` is when they took place.
+    """
+    at = sa.bindparam("at", type_=EVENT.c.at.type)
+    lines = sa.select(message_id, kind, at, at, dedupe_key, detail).where(sa.true())
+    into = ["message_id", "kind", "at", "seen_at", "dedupe_key", "detail"]
+    return {
+        "sqlite": sqlite.insert(EVENT)
+        .from_select(into, lines)
+        .on_conflict_do_nothing(),
+        "postgresql": postgresql.insert(EVENT)
+        .from_select(into, lines)
+        .on_conflict_do_nothing(),
+    }
+
+
+_TELL = telling(
+    _LINES["message_id"], _LINES["kind"], _LINES["dedupe_key"], _LINES["detail"]
+)
+
+
+def event_of(one: Settled) -> dict[str, Any]:
     """Return the timeline's line of one outcome."""
     verdict, attempt = one.verdict, one.handed.attempt
     message_id = one.handed.prepared.id
     return line(
         message_id,
         verdict.status.value,
-        at,
         f"{attempt.hex}:{message_id}",
         code=verdict.code,
         reply=verdict.reply,
@@ -123,15 +174,11 @@ def event_of(one: Settled, at: datetime) -> dict[str, Any]:
     )
 
 
-def line(
-    message_id: int, kind: str, at: datetime, dedupe_key: str, **detail: Any
-) -> dict[str, Any]:
+def line(message_id: int, kind: str, dedupe_key: str, **detail: Any) -> dict[str, Any]:
     """Return one row of a timeline."""
     return {
         "message_id": message_id,
         "kind": kind,
-        "at": at,
-        "seen_at": at,
         "dedupe_key": f"{kind}:{dedupe_key}",
         "detail": {key: value for key, value in detail.items() if value},
     }
@@ -155,79 +202,81 @@ def reopen(campaign_id: int) -> None:
     db.session.commit()
 
 
+# Outcomes as statements see them; the whole batch is one parameter.
+GIVEN = Batch(
+    "given",
+    id=MESSAGE.c.id.type,
+    attempt=MESSAGE.c.attempt.type,
+    status=MESSAGE.c.status.type,
+    reason_class=MESSAGE.c.reason_class.type,
+    reason=MESSAGE.c.reason.type,
+    reply_code=MESSAGE.c.reply_code.type,
+    reply=MESSAGE.c.reply.type,
+    tries=MESSAGE.c.tries.type,
+    due_at=MESSAGE.c.due_at.type,
+    mime_sha256=MESSAGE.c.mime_sha256.type,
+    is_dry_run=MESSAGE.c.is_dry_run.type,
+    outcome=ATTEMPT.c.outcome.type,
+)
+_AT = sa.bindparam("at", type_=MESSAGE.c.updated_at.type)
+
+
 def _update_message(statuses: Sequence[Status]) -> "sa.Update":
-    names = ("status", "reason_class", "reason", "reply_code", "reply", "tries")
-    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+    """Return the statement that writes outcomes into rows of these statuses."""
+    names = (
+        "status", "reason_class", "reason", "reply_code", "reply", "tries",
+        "mime_sha256", "is_dry_run",
+    )  # fmt: skip
     return (
         sa.update(MESSAGE)
         .where(
-            MESSAGE.c.id == sa.bindparam("of_id"),
-            MESSAGE.c.attempt == sa.bindparam("of_attempt"),
-            sa.or_(*(MESSAGE.c.status == status for status in statuses)),
+            GIVEN.is_at(MESSAGE.c.id),
+            MESSAGE.c.attempt == GIVEN["attempt"],
+            has_status(MESSAGE.c.status, *statuses),
         )
         .values(
-            **values,
-            due_at=sa.func.coalesce(
-                sa.bindparam("new_due_at", type_=MESSAGE.c.due_at.type),
-                MESSAGE.c.due_at,
-            ),
-            sent_at=sa.bindparam("new_sent_at"),
-            updated_at=sa.bindparam("new_updated_at"),
-            mime_sha256=sa.bindparam("new_mime"),
-            is_dry_run=sa.bindparam("new_dry"),
+            **{name: GIVEN[name] for name in names},
+            due_at=sa.func.coalesce(GIVEN["due_at"], MESSAGE.c.due_at),
+            sent_at=sa.case((has_status(GIVEN["status"], Status.SENT), _AT)),
+            updated_at=_AT,
         )
     )
 
 
 _UPDATE_MESSAGE = {of: _update_message(of) for of in (PROVABLE, UNPROVEN)}
-
-
-def _message_row(one: Settled, at: datetime) -> dict[str, Any]:
-    verdict = one.verdict
-    is_deferred = verdict.status is Status.DEFERRED
-    is_sent = verdict.status is Status.SENT
-    prepared = one.handed.prepared
-    keep = is_sent and prepared.is_dry_run
-    return {
-        "of_id": prepared.id,
-        "of_attempt": one.handed.attempt,
-        "new_status": verdict.status,
-        "new_reason_class": verdict.reason_class,
-        "new_reason": verdict.reason,
-        "new_reply_code": verdict.code,
-        "new_reply": verdict.reply,
-        "new_tries": verdict.tries,
-        "new_due_at": at + timedelta(seconds=verdict.delay) if is_deferred else None,
-        "new_sent_at": at if is_sent else None,
-        "new_updated_at": at,
-        "new_mime": blobs.put(prepared.composed.data) if keep else "",
-        "new_dry": prepared.is_dry_run,
-    }
-
-
 _UPDATE_ATTEMPT = (
     sa.update(ATTEMPT)
-    .where(
-        ATTEMPT.c.id == sa.bindparam("of_attempt"),
-        ATTEMPT.c.message_id == sa.bindparam("of_id"),
-    )
+    .where(GIVEN.is_at(ATTEMPT.c.message_id), ATTEMPT.c.id == GIVEN["attempt"])
     .values(
-        ended_at=sa.bindparam("new_ended_at"),
-        outcome=sa.bindparam("new_outcome"),
-        reply_code=sa.bindparam("new_reply_code"),
-        reply=sa.bindparam("new_reply"),
+        ended_at=_AT,
+        outcome=GIVEN["outcome"],
+        reply_code=GIVEN["reply_code"],
+        reply=GIVEN["reply"],
     )
 )
 
 
-def _attempt_row(one: Settled, at: datetime) -> dict[str, Any]:
+def _row(one: Settled, at: datetime) -> dict[str, Any]:
+    """Return one row of `GIVEN`."""
+    verdict, prepared = one.verdict, one.handed.prepared
+    status = verdict.status
+    due_at = None
+    if status is Status.DEFERRED:
+        due_at = at + timedelta(seconds=verdict.delay)
+    keep = status is Status.SENT and prepared.is_dry_run
     return {
-        "of_attempt": one.handed.attempt,
-        "of_id": one.handed.prepared.id,
-        "new_ended_at": at,
-        "new_outcome": one.verdict.outcome,
-        "new_reply_code": one.verdict.code,
-        "new_reply": one.verdict.reply,
+        "id": prepared.id,
+        "attempt": one.handed.attempt.hex,
+        "status": status.value,
+        "reason_class": verdict.reason_class,
+        "reason": verdict.reason,
+        "reply_code": verdict.code,
+        "reply": verdict.reply,
+        "tries": verdict.tries,
+        "due_at": due_at,
+        "mime_sha256": blobs.put(prepared.composed.data) if keep else "",
+        "is_dry_run": prepared.is_dry_run,
+        "outcome": verdict.outcome,
     }
 
 
@@ -261,15 +310,20 @@ def _address_rows(one: Settled) -> list[dict[str, Any]]:
     ]
 
 
-def _cancel_deferred(ids: Sequence[int]) -> "sa.Update":
-    """Return the statement by which nothing is deferred in a cancelled campaign."""
-    cancelled = sa.select(Campaign.id).where(Campaign.state == State.CANCELLED)
-    return (
-        sa.update(MESSAGE)
-        .where(
-            MESSAGE.c.id.in_(ids),
-            MESSAGE.c.status == Status.DEFERRED,
-            MESSAGE.c.campaign_id.in_(cancelled),
-        )
-        .values(status=Status.CANCELLED)
+# Nothing is deferred in a cancelled campaign.
+_CANCEL_DEFERRED = (
+    sa.update(MESSAGE)
+    .where(
+        IDS.is_at(MESSAGE.c.id),
+        has_status(MESSAGE.c.status, Status.DEFERRED),
+        MESSAGE.c.campaign_id.in_(
+            sa.select(Campaign.id).where(Campaign.state == State.CANCELLED)
+        ),
     )
+    .values(status=Status.CANCELLED)
+)
+_COUNT_SENT = (
+    sa.update(WORKER)
+    .where(WORKER.c.id == sa.bindparam("of_worker"))
+    .values(sent=WORKER.c.sent + sa.bindparam("more"))
+)
