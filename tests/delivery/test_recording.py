@@ -24,9 +24,9 @@ from webapp.core.db import db
 from webapp.core.ids import uuid7
 from webapp.delivery import excluding, liveness, marking, plans, recording
 from webapp.delivery.connections import Done, Handed
-from webapp.delivery.engine import settled_of
 from webapp.delivery.liveness import Me
 from webapp.delivery.preparing import Ready, prepare
+from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.outcome import Kind, Outcome
 
