@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.conftest import ApiClient, PageClient
 from tests.mailboxes import ugly
@@ -65,13 +66,20 @@ def inbox(app: object, dovecot: Dovecot, names: list[str]) -> Inbox:
     return made
 
 
+def timed(client: PageClient, path: str) -> tuple[TestResponse, float]:
+    """Get a page; return it, and how many seconds that took."""
+    began = time.monotonic()
+    answer = client.get(path)
+    return answer, time.monotonic() - began
+
+
 def troubles(client: PageClient, paths: dict[str, str]) -> dict[str, str]:
     """Get pages; return what went wrong, by name."""
     wrong = {}
     for name, path in paths.items():
-        began = time.monotonic()
-        answer = client.get(path)
-        took = time.monotonic() - began
+        answer, took = timed(client, path)
+        if took > PAGE_SECONDS:  # a busy machine has a second chance
+            answer, took = timed(client, path)
         text = answer.get_data().decode("utf-8", "replace")
         if answer.status_code != 200:
             wrong[name] = f"{answer.status_code}: {text[:300]}"

@@ -20,6 +20,7 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.queue import REGISTRY
 from webapp.suppressions.models import Reason, Suppression
+from webapp.triage.models import MailLabel, MailRule
 
 LARGE = ("message", "recipient", "event", "attempt", "message_address")
 BUDGET = 16
@@ -88,7 +89,13 @@ def house_of(rows: int, name: str = "First") -> House:
         mine = (Message.campaign_id == running.id, Message.row_number % 9 == number)
         values = {"status": status, "updated_at": now(), "reason_class": "address"}
         db.session.execute(sa.update(Message).where(*mine).values(**values))
+    rules = []
     for number in range(rows // 10):
+        label = MailLabel(name=f"{name} {number}")
+        db.session.add(label)
+        db.session.flush()
+        rules.append(MailRule(position=number, subject=name, label_id=label.id))
+        db.session.add(rules[-1])
         table_of([], f"{name} {number}")
         template_of()
         sender_of(name=f"{name} {number}")
@@ -115,6 +122,7 @@ def house_of(rows: int, name: str = "First") -> House:
             "recipient_id": first.recipient_id,
             "message_template_id": desk.template.id,
             "sender_id": desk.sender.id,
+            "rule_id": rules[0].id,
         },
     )
 
