@@ -89,7 +89,7 @@ def test_where_no_mail_is_none_opens(
 ) -> None:
     assert callable(open_line)
     put(dovecot, login, FORWARDED)
-    with pytest.raises(MailGone):
+    with pytest.raises(MailGone, match="No other mail is inside"):
         opened(open_line(dovecot, login), *place)
 
 

@@ -117,7 +117,7 @@ def place_of(text: str) -> Place:
     """
     place = parse_place(text)
     if place is None:
-        raise NotFound(_("This mail has no such attachment."))
+        raise NotFound(_("No other mail is inside this one at that place."))
     return place
 
 

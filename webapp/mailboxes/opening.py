@@ -172,9 +172,10 @@ def open_inside(connection: Connection, opened: Opened, place: Place) -> Opened:
 def _inner_octets(
     connection: Connection, opened: Opened, number: int, most: int
 ) -> bytes:
-    part = _numbered(opened, number)
-    if not is_mail(part):
-        raise MailGone("This attachment is not a mail.")
+    parts = opened.mail.attachments()
+    part = parts[number - 1] if 1 <= number <= len(parts) else None
+    if part is None or not is_mail(part):
+        raise MailGone("No other mail is inside this one at that place.")
     return inner_source(part, _payload(connection, opened, part, most))
 
 
