@@ -17,7 +17,8 @@ from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
 from webapp.core.words import _
 
-TICKET_ROWS = 500
+# Another worker is woken for each so many rows.
+ROWS_OF_A_WORKER = 500
 MAX_TICKETS = 8
 UNFINISHED = (Status.PENDING, Status.SENDING, Status.DEFERRED)
 
@@ -134,10 +135,10 @@ def pause_for(campaign_id: int, words: str) -> bool:
 def wake_tickets(campaign_id: int, rows: int) -> int:
     """Wake workers for a campaign whose rows are due; owns its commit.
 
-    A ticket is "up to 500 due rows of this campaign"; any number of them is harmless.
+    A ticket says only that rows of a campaign are due; any number of them is harmless.
     The generation in the id keeps a finished job of the same id from hiding a new one.
     """
-    count = max(1, min(MAX_TICKETS, -(-rows // TICKET_ROWS)))
+    count = max(1, min(MAX_TICKETS, -(-rows // ROWS_OF_A_WORKER)))
     last = db.session.scalar(
         sa.update(Campaign)
         .where(Campaign.id == campaign_id)

@@ -8,10 +8,12 @@ A conversation is an ordinary coroutine. Where it cannot go on it awaits one of
     await woken(seconds)            somebody has work for it
 
 and `alone` runs one of them to its end in the caller's thread, `Turns` many beside each
-other in a thread of their own. Why not a thread for each: sixteen of them spend more
-time on taking the interpreter's lock from each other than on the octets. Why not
-asyncio: it costs several times as much for each wait (bench/README.md), and what is
-needed of it is on this page.
+other in a thread of their own. Times are in seconds.
+
+Why not a thread for each: sixteen of them spend more time on taking the interpreter's
+lock from each other than on the octets (bench/README.md). Why not asyncio: the same
+coroutines have to run without a loop as well, where a person tries a sender out, and on
+sockets that the one door for connections has opened, with TLS or without.
 """
 
 import logging
