@@ -9,7 +9,7 @@ from flask import Flask
 from tests.campaigns.conftest import Desk, MakeDesk
 from tests.conftest import ApiClient, PageClient
 from webapp.campaigns import attaching, messages
-from webapp.campaigns.letters import all_attachments
+from webapp.campaigns.attachments import all_attachments
 from webapp.composing.mime import compose
 from webapp.core.db import db
 from webapp.message_templates import service

@@ -14,7 +14,7 @@ from tests.support.dovecot import Dovecot
 from tests.support.sending import Desk, person
 from tests.support.smtp_servers import smtp_sink
 from webapp.campaigns import uploads
-from webapp.campaigns.letters import listed
+from webapp.campaigns.attachments import listed
 from webapp.campaigns.models import Campaign
 from webapp.core.db import db
 from webapp.delivery import plans

@@ -19,6 +19,11 @@ from webapp.campaigns import (
     steering,
     testing,
 )
+from webapp.campaigns.attachments import (
+    LARGEST_ATTACHMENTS,
+    attachments_listed,
+    check_attachments,
+)
 from webapp.campaigns.deciding import Decision
 from webapp.campaigns.forms import (
     CampaignForm,
@@ -28,11 +33,6 @@ from webapp.campaigns.forms import (
     RetryForm,
     RowsForm,
     TestForm,
-)
-from webapp.campaigns.letters import (
-    LARGEST_ATTACHMENTS,
-    attachments_listed,
-    check_attachments,
 )
 from webapp.campaigns.models import Campaign
 from webapp.campaigns.presenting import (

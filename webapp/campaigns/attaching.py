@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from webapp.campaigns import service, uploads
-from webapp.campaigns.letters import (
+from webapp.campaigns.attachments import (
     LARGEST_ATTACHMENTS,
     all_attachments,
     check_attachments,

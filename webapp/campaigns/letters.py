@@ -15,20 +15,18 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy as sa
 from flask import current_app
 
 from webapp.campaigns import message_tokens
-from webapp.campaigns.models import Campaign, Message, Upload
+from webapp.campaigns.attachments import all_attachments, attachments_of
+from webapp.campaigns.models import Campaign, Message
 from webapp.composing.addresses import parse_mailbox
 from webapp.composing.dkim import Signer, signed
 from webapp.composing.letter import Address, Attachment, Letter
-from webapp.composing.mime import Composed, compose, encoded_once, enveloped
+from webapp.composing.mime import Composed, compose, enveloped
 from webapp.core import blobs, secrets
 from webapp.core.db import db, reading
-from webapp.core.errors import Invalid
 from webapp.core.ids import base32
-from webapp.core.words import _
 from webapp.message_templates.models import MessageTemplateVersion
 from webapp.message_templates.rendering import Rendered, Source
 from webapp.message_templates.rows import typed_row
@@ -40,9 +38,6 @@ UNSUBSCRIBE = message_tokens.UNSUBSCRIBE
 VIEW = message_tokens.VIEW
 BOUNCE = message_tokens.BOUNCE
 MESSAGE_ID = message_tokens.MESSAGE_ID
-LARGEST_ATTACHMENTS = 10 * 1024 * 1024
-# Octets of attachments that a process keeps at hand.
-KEPT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,28 +205,6 @@ def with_own(row: Row, files: Sequence[Mapping[str, Any]]) -> Row:
     return replace(row, attachments=attachments)
 
 
-def all_attachments(
-    campaign: Campaign, chosen: Sequence[dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
-    """Return what all recipients get: the message template's files, the campaign's.
-
-    Of two images with one Content-ID, that of the campaign stands in for the other.
-
-    Parameters
-    ----------
-    chosen
-        The campaign's own, where they are about to be others.
-    """
-    chosen = campaign.attachments if chosen is None else chosen
-    version = campaign.message_template_version
-    if version is None and campaign.message_template:
-        version = campaign.message_template.versions[0]
-    own = {one["content_id"] for one in chosen} - {""}
-    written = version.attachments if version else []
-    kept = [one for one in written if one["content_id"] not in own]
-    return [*kept, *chosen]
-
-
 def row_of(message: Message) -> Row:
     """Return what composing needs of a message."""
     return Row(
@@ -325,98 +298,6 @@ def finished(stationery: Stationery, letter: Letter) -> Composed:
     raw = stationery.raw
     made = enveloped(letter, raw) if raw else compose(letter)
     return signed(made, stationery.signers, letter.date)
-
-
-def attachments_of(found: Iterable[Mapping[str, Any]]) -> tuple[Attachment, ...]:
-    """Return the files that go along, encoded; each names its content by SHA-256."""
-    return tuple(
-        replace(
-            _encoded(one["sha256"]),
-            filename=one.get("filename", ""),
-            content_type=one.get("content_type") or "application/octet-stream",
-            content_id=one.get("content_id") or None,
-        )
-        for one in found
-    )
-
-
-_encoded_before: dict[str, Attachment] = {}
-
-
-def _encoded(sha256: str) -> Attachment:
-    """Return content by its hash, encoded; what was asked for lately is kept.
-
-    A ticket is 500 messages: without this, each would read and encode all files again.
-    """
-    kept = _encoded_before
-    if sha256 not in kept:
-        made = encoded_once(Attachment("", b"".join(blobs.read(sha256))))
-        size = len(made.content)
-        while kept and sum(len(one.content) for one in kept.values()) + size > KEPT:
-            kept.pop(next(iter(kept)))
-        kept[sha256] = made
-    return kept[sha256]
-
-
-def attachments_listed(asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return how a campaign or message lists uploads among its attachments.
-
-    Raises
-    ------
-    Invalid
-        If there is no such upload.
-    """
-    return [
-        listed(_upload(str(one.get("upload_id") or "")), one.get("content_id") or "")
-        for one in asked
-    ]
-
-
-def listed(upload: Upload, content_id: str = "") -> dict[str, Any]:
-    """Return how one upload is listed among attachments."""
-    return {
-        "filename": upload.file_name,
-        "content_type": upload.content_type,
-        "sha256": upload.sha256,
-        "size": upload.size,
-        "content_id": content_id,
-    }
-
-
-def check_attachments(found: Sequence[Mapping[str, Any]], largest: int) -> None:
-    """Refuse attachments that together are too large, or share a Content-ID.
-
-    Raises
-    ------
-    Invalid
-        With the reason.
-    """
-    words = ""
-    if sum(one["size"] for one in found) > largest:
-        words = _(
-            "The attachments are larger than %(n)s MB together.", n=largest // 1024**2
-        )
-    ids = [one["content_id"] for one in found if one["content_id"]]
-    if len(set(ids)) < len(ids):
-        words = _("Two attachments have the same Content-ID.")
-    if words:
-        attention = _("Some values need your attention.")
-        raise Invalid(attention, {"attachments": [words]})
-
-
-def _upload(public_id: str) -> Upload:
-    wrong = Invalid(
-        _("Some values need your attention."),
-        {"attachments": [_("There is no upload %(id)s.", id=public_id[:36])]},
-    )
-    try:
-        wanted = uuid.UUID(public_id)
-    except ValueError as error:
-        raise wrong from error
-    found = db.session.scalar(sa.select(Upload).where(Upload.public_id == wanted))
-    if found is None:
-        raise wrong
-    return found
 
 
 @lru_cache(maxsize=64)

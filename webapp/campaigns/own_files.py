@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns.attachments import listed
 from webapp.campaigns.audience import Person
-from webapp.campaigns.letters import listed
 from webapp.campaigns.models import Campaign, Upload
 from webapp.campaigns.uploads import name_key
 from webapp.core.db import db

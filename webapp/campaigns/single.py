@@ -18,12 +18,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from webapp.campaigns import eml, uploads
+from webapp.campaigns.attachments import attachments_listed, check_attachments, listed
 from webapp.campaigns.letters import (
-    attachments_listed,
-    check_attachments,
     finished,
     letter_of,
-    listed,
     message_id_of,
     row_of,
     stationery_of_single,

@@ -5,12 +5,12 @@ from flask.typing import ResponseReturnValue
 from wtforms import FieldList, FormField
 
 from webapp.campaigns.attaching import MOST
-from webapp.campaigns.forms import AttachmentForm
-from webapp.campaigns.letters import (
+from webapp.campaigns.attachments import (
     LARGEST_ATTACHMENTS,
     attachments_listed,
     check_attachments,
 )
+from webapp.campaigns.forms import AttachmentForm
 from webapp.core import forms
 from webapp.core.forms import PostForm
 from webapp.core.openapi import operation

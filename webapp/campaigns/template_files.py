@@ -4,7 +4,7 @@ from typing import Any
 
 from webapp.campaigns import uploads
 from webapp.campaigns.attaching import MOST
-from webapp.campaigns.letters import LARGEST_ATTACHMENTS, check_attachments, listed
+from webapp.campaigns.attachments import LARGEST_ATTACHMENTS, check_attachments, listed
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
 from webapp.core.words import _

@@ -10,8 +10,8 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import template_files
+from webapp.campaigns.attachments import LARGEST_ATTACHMENTS
 from webapp.campaigns.forms import AttachForm
-from webapp.campaigns.letters import LARGEST_ATTACHMENTS
 from webapp.core import forms
 from webapp.core.db import db
 from webapp.core.errors import Invalid

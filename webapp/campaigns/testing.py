@@ -5,15 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from webapp.campaigns import moves, own_files
+from webapp.campaigns.attachments import all_attachments
 from webapp.campaigns.audience import audience_of, batches
 from webapp.campaigns.checking import obstacles, row_for
-from webapp.campaigns.letters import (
-    all_attachments,
-    message_id_of,
-    stationery_of,
-    token_key,
-    values_of,
-)
+from webapp.campaigns.letters import message_id_of, stationery_of, token_key, values_of
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.own_files import Own
 from webapp.campaigns.service import get
