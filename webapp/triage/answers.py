@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from webapp.campaigns import coming_back
 from webapp.campaigns.models import Message
 from webapp.core.db import db
 from webapp.core.errors import NotFound, Refused
@@ -11,10 +12,13 @@ from webapp.core.words import _
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.models import Mail
 from webapp.operators import audit
+from webapp.suppressions import service as suppressions
+from webapp.suppressions.models import Channel, Reason, Suppression
 from webapp.triage import effects
 from webapp.triage.effects import PERSON, SUGGESTION
 from webapp.triage.hardness import Hardness
 from webapp.triage.models import Answer
+from webapp.triage.naming import TOKEN
 from webapp.triage.sorting import Sorted
 
 
@@ -111,7 +115,7 @@ def reject(answer_id: int) -> None:
     db.session.commit()
 
 
-def take_off(answer_id: int) -> None:
+def take_off(answer_id: int) -> Answer:
     """Do what a person asked for in words: write to them no more from this table.
 
     Raises
@@ -121,15 +125,65 @@ def take_off(answer_id: int) -> None:
     Refused
         If the tie is only suggested; confirm it first.
     """
+    answer = _proven(answer_id)
+    found = mail(answer.mail_id)
+    effects.take_off(found, db.session.get_one(Message, answer.message_id))
+    answer.detail = {k: v for k, v in answer.detail.items() if k != "proposed"}
+    audit.record("answer.taken_off", "mail", found.id, found.subject)
+    db.session.commit()
+    return answer
+
+
+def put_back(answer_id: int) -> Answer:
+    """Take a goodbye back that a mail brought: it stops and counts no more.
+
+    Raises
+    ------
+    NotFound
+        If there is no such tie.
+    Refused
+        If nothing of it holds any more.
+    """
+    answer = _proven(answer_id)
+    message = db.session.get_one(Message, answer.message_id)
+    held = goodbye_of(message)
+    if held is None:
+        raise Refused(_("They get messages of this table already."))
+    suppressions.undo_within(held.id)
+    coming_back.forget(message, coming_back.UNSUBSCRIBED)
+    if answer.matched_by != TOKEN:
+        answer.detail = {**answer.detail, "proposed": True}
+    db.session.commit()
+    return answer
+
+
+def goodbye_of(message: Message) -> Suppression | None:
+    """Return the suppression by which somebody left the table of a message."""
+    campaign = message.campaign
+    table_id = campaign.recipient_table_id if campaign else None
+    return suppressions.find(
+        Channel.EMAIL, message.address_key, table_id, Reason.UNSUBSCRIBED
+    )
+
+
+def left(ties: Sequence[tuple[Answer, Message]]) -> set[int]:
+    """Return those of a mail's goodbyes that hold, by the id of the tie."""
+    return {
+        answer.id
+        for answer, message in ties
+        if answer.kind == MailKind.UNSUBSCRIBE.value
+        and answer.matched_by != SUGGESTION
+        and goodbye_of(message) is not None
+    }
+
+
+def _proven(answer_id: int) -> Answer:
     answer = db.session.get(Answer, answer_id)
     if answer is None:
         raise NotFound(_("There is no such answer."))
     if answer.matched_by == SUGGESTION:
         raise Refused(_("Confirm first that this mail answers that message."))
-    message = db.session.get_one(Message, answer.message_id)
-    effects.take_off(mail(answer.mail_id), message)
-    answer.detail = {k: v for k, v in answer.detail.items() if k != "proposed"}
-    db.session.commit()
+    return answer
 
 
 def _suggested(answer_id: int) -> Answer:

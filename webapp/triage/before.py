@@ -1,7 +1,8 @@
 """What a mail was before a change, in one word: the way back of an undo. Pure.
 
 A word is the id of our row, a letter, and a value: ``s`` the state (1 is done), ``a``
-the assignee, ``z`` the end of a snooze, ``l`` a label to put on, ``x`` one to take off.
+the assignee, ``z`` the end of a snooze, ``l`` a label to put on, ``x`` one to take off,
+``u`` a suppression of the sender to undo.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_WORD = re.compile(r"(\d{1,18})([sazlx])(\d{0,12})", re.ASCII)
+_WORD = re.compile(r"(\d{1,18})([sazlxu])(\d{0,12})", re.ASCII)
 LAST = 253402300799  # the last second that a date can be
 
 

@@ -29,7 +29,7 @@ from webapp.message_templates.rendering import shared_pool
 from webapp.operators import audit
 from webapp.senders.models import Sender
 from webapp.triage import auto_replies, reply_text
-from webapp.triage.effects import SUGGESTION
+from webapp.triage.effects import PERSON, SUGGESTION
 from webapp.triage.models import Answer
 from webapp.triage.reply_models import Reply
 from webapp.triage.ties import ties_of
@@ -89,7 +89,7 @@ def draft_of(folder: Folder, opened: Opened) -> Draft:
         folder.id,
         opened.uidvalidity,
         uid,
-        why_not(headers, mail.kind if mail else None, names_us=answers is not None)
+        _refusal(headers, mail, names_us=answers is not None)
         or ("" if to else _("This mail has no address to which one could reply.")),
         message_id_header=opened.row.message_id[:1000],
         to=to,
@@ -100,6 +100,17 @@ def draft_of(folder: Folder, opened: Opened) -> Draft:
         mail_id=mail.id if mail else None,
         answers_id=answers.id if answers else None,
     )
+
+
+def _refusal(headers: Headers, mail: Mail | None, *, names_us: bool) -> str:
+    """Return why not to answer a mail, unless it was said that a person wrote it."""
+    if mail is not None and mail.kind is MailKind.REPLY:
+        said = sa.select(Answer.id).where(
+            Answer.mail_id == mail.id, Answer.matched_by == PERSON
+        )
+        if db.session.scalar(said.limit(1)) is not None:
+            return ""
+    return why_not(headers, mail.kind if mail else None, names_us=names_us)
 
 
 def why_not(headers: Headers, kind: MailKind | None, *, names_us: bool) -> str:

@@ -33,6 +33,7 @@ from webapp.triage import (
     answers,
     labels,
     marks,
+    placing,
     presence,
     replying,
     views,
@@ -44,7 +45,7 @@ from webapp.triage.reading import Reading, reading_of
 from webapp.triage.reply_models import Reply
 from webapp.triage.replying import Draft
 from webapp.triage.service import Found, Trouble
-from webapp.triage.ties import Tie, ties_in_list, ties_of
+from webapp.triage.ties import Tie, ties_in_list
 from webapp.triage.work_views import Asked
 
 bp = Blueprint("triage", __name__)
@@ -178,7 +179,9 @@ def _tied(panes: Panes, one: Folder, opened: Opened) -> None:
     panes.draft = replying.draft_of(one, opened)
     panes.replies = replying.of_mail(one.mailbox_id, opened, one.id)
     panes.conversation = index_search.of_thread(one.mailbox_id, opened.row.message_id)
-    panes.tie = ties_of([opened.mail.headers])[0]
+    key = (one.id, opened.uidvalidity, opened.row.uid)
+    mail = placing.known_at([key]).get(key)
+    panes.tie = ties_in_list([opened.mail.headers], [mail.id if mail else None])[0]
     if panes.tie:
         panes.sent = messages.shown(messages.get(panes.tie.message_id))
 
@@ -282,13 +285,15 @@ def page(panes: Panes, **more: Any) -> str:
         presence.keep(operator_id, marks.place_of(current))
     marked = marks.marks_of([*keys, *([current] if current else [])], operator_id)
     mark = marked.pop() if current else None
+    ties = answers.of_mail(mark.mail_id) if mark and mark.mail_id else []
     return render_template(
         "triage/panes.html",
         panes=panes,
         marks=marked,
         mark=mark,
         notes=work.notes_of(mark.mail_id) if mark and mark.mail_id else [],
-        answers=answers.of_mail(mark.mail_id) if mark and mark.mail_id else [],
+        answers=ties,
+        left=answers.left(ties),
         labels=labels.all_labels(),
         colours=labels.COLOURS,
         operators=work.operators(),

@@ -1,7 +1,8 @@
 """What people do about mails, kept on our own rows: state, assignee, snooze, labels.
 
-Nothing here touches a mail server or a suppression. Each change comes back as words
-that undo it: what each changed mail was before (see `webapp.triage.before`).
+Nothing here touches a mail server; a suppression only where the name says so. Each
+change comes back as words that undo it: what each changed mail was before (see
+`webapp.triage.before`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.composing.addresses import AddressError
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
@@ -19,6 +21,9 @@ from webapp.mailboxes.kinds import MailState
 from webapp.mailboxes.models import Mail
 from webapp.operators import audit
 from webapp.operators.models import Operator
+from webapp.suppressions import service as suppressions
+from webapp.suppressions.keys import suppression_key
+from webapp.suppressions.models import Channel
 from webapp.triage import labels
 from webapp.triage.before import Was, read, written
 from webapp.triage.models import MailNote
@@ -127,6 +132,29 @@ def label(mail_ids: Sequence[int], label_id: int, *, on: bool = True) -> Worked:
     )
 
 
+def suppress_senders(mail_ids: Sequence[int]) -> Worked:
+    """Write to nobody any more who sent one of these mails.
+
+    Raises
+    ------
+    NotFound
+        If one of them is not there.
+    """
+
+    def change(mail: Mail) -> Was | None:
+        try:
+            key = suppression_key(Channel.EMAIL, mail.from_address)
+        except AddressError:
+            return None
+        if suppressions.find(Channel.EMAIL, key, None) is not None:
+            return None
+        source = _("Mail: %(subject)s", subject=mail.subject)
+        made = suppressions.suppress_within(Channel.EMAIL, key, source=source)
+        return Was(mail.id, "u", made.id)
+
+    return _each(mail_ids, "mail.sender_suppressed", change)
+
+
 def restore(words: str) -> Worked:
     """Undo a change: make each mail again what its word says.
 
@@ -231,6 +259,8 @@ def _restore(mail: Mail, one: Was) -> None:
         mail.assignee_id = _assignable(one.value).id if one.value else None
     elif one.what == "z":
         mail.snoozed_until = one.instant
+    elif one.what == "u":
+        suppressions.undo_within(one.value or 0)
     else:
         labels.get(one.value or 0)
         labels.put(mail.id, one.value or 0, on=one.what == "l")

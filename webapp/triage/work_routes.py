@@ -9,9 +9,9 @@ from webapp.core.clock import now
 from webapp.core.errors import DomainError, Invalid
 from webapp.core.presentation import toast, zone
 from webapp.core.words import _
-from webapp.mailboxes.kinds import MailState
+from webapp.mailboxes.kinds import MailKind, MailState
 from webapp.operators.access import Scope, actor, requires
-from webapp.triage import answers, labels, placing, snoozing, work
+from webapp.triage import answers, labels, placing, saying, snoozing, work
 from webapp.triage.acting_routes import back_of
 from webapp.triage.work import Worked
 
@@ -59,24 +59,70 @@ def note() -> ResponseReturnValue:
 @bp.post("/triage/ties/<int:answer_id>")
 @requires(Scope.WRITE)
 def tie(answer_id: int) -> ResponseReturnValue:
-    """Confirm or reject that a mail answers a message, or do what it asks for."""
+    """Confirm or reject that a mail answers a message; do or undo what it asks for."""
     back = back_of(request.form.get("back", ""))
     action = request.form.get("do", "")
     try:
-        if action == "confirm":
-            answers.confirm(answer_id, actor().operator.id)
-            toast(_("This mail answers that message."))
-        elif action == "reject":
-            answers.reject(answer_id)
-            toast(_("This mail does not answer that message."))
-        elif action == "take_off":
-            answers.take_off(answer_id)
-            toast(_("They get no more messages of this table."))
+        if action not in TIES:
+            raise Invalid(_("Choose what to do with the mails."))
+        words, undo = TIES[action](answer_id)
     except DomainError as error:
         if error.status == 404:  # noqa: PLR2004 - nothing of that number
             raise
         toast(error.words)
+        return redirect(back, 303)
+    place = url_for("work.tie", answer_id=answer_id)
+    if undo:
+        toast(words, place, do=undo, back=back)
+    else:
+        toast(words)
     return redirect(back, 303)
+
+
+@bp.post("/triage/say")
+@requires(Scope.WRITE)
+def say() -> ResponseReturnValue:
+    """Say what a mail is, and about the last message to whom."""
+    form = request.form
+    try:
+        kind = MailKind(form.get("kind", ""))
+        (mail_id,) = placing.ids_of([form.get("mails", "")])[:1]
+        saying.say(mail_id, kind, form.get("address", ""), actor().operator.id)
+        toast(_("This mail answers that message."))
+    except ValueError:
+        toast(_("Choose what this mail is."))
+    except DomainError as error:
+        toast(error.words)
+    return redirect(back_of(form.get("back", "")), 303)
+
+
+def _confirmed(answer_id: int) -> tuple[str, str]:
+    answers.confirm(answer_id, actor().operator.id)
+    return _("This mail answers that message."), ""
+
+
+def _rejected(answer_id: int) -> tuple[str, str]:
+    answers.reject(answer_id)
+    return _("This mail does not answer that message."), ""
+
+
+def _taken_off(answer_id: int) -> tuple[str, str]:
+    answers.take_off(answer_id)
+    return _("They get no more messages of this table."), "put_back"
+
+
+def _put_back(answer_id: int) -> tuple[str, str]:
+    answers.put_back(answer_id)
+    return _("They get messages of this table again."), "take_off"
+
+
+#: What a person decides about a tie: the words, and the decision that undoes it.
+TIES: dict[str, Callable[[int], tuple[str, str]]] = {
+    "confirm": _confirmed,
+    "reject": _rejected,
+    "take_off": _taken_off,
+    "put_back": _put_back,
+}
 
 
 def _label_id() -> int:
@@ -117,6 +163,7 @@ ACTIONS: dict[str, Callable[[list[int]], Worked]] = {
     "unlabel": lambda ids: work.label(ids, _number("label"), on=False),
     "snooze": _snoozed,
     "wake": lambda ids: work.snooze(ids, None),
+    "suppress": work.suppress_senders,
 }
 
 
@@ -130,5 +177,6 @@ def _words(action: str, count: int) -> str:
         "unlabel": _("Label taken off %(n)s.", n=count),
         "snooze": _("%(n)s snoozed.", n=count),
         "wake": _("%(n)s back from snooze.", n=count),
+        "suppress": _("%(n)s senders get no more messages.", n=count),
     }
     return words[action]
