@@ -1,15 +1,19 @@
 """What comes back changes what it proves, once, and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from tests.triage.answering import Dsn, about, feedback, person, plain
 from tests.triage.conftest import Receive, suppressed
 from webapp.campaigns import coming_back, unsubscribing
-from webapp.campaigns.models import Event, Message
+from webapp.campaigns.models import Event, Message, MessageAddress
+from webapp.campaigns.states import Status
 from webapp.core.db import db
 from webapp.mailboxes.models import Mail
+from webapp.suppressions import service as suppressions
+from webapp.suppressions.models import Suppression
 from webapp.triage.models import Answer
 
 Send = Callable[[str], Message]
@@ -30,6 +34,13 @@ def kinds() -> list[str]:
     ]
     db.session.rollback()
     return found
+
+
+def copied_to_bo(message: Message) -> None:
+    copy = MessageAddress(message_id=message.id, kind="cc", address="bo@example.org")
+    copy.status = Status.SENT
+    db.session.add(copy)
+    db.session.commit()
 
 
 def test_a_hard_bounce_suppresses_the_address_everywhere(
@@ -93,6 +104,34 @@ def test_many_soft_bounces_are_one_dead_address(send: Send, receive: Receive) ->
     assert suppressed() == [("ada@example.org", "hard_bounce", None)]
 
 
+def test_after_an_undo_soft_bounces_are_counted_anew(
+    send: Send, receive: Receive
+) -> None:
+    for number in range(7):
+        known = about(send("ada@example.org"))
+        late = f"smtp; 451 4.4.1 try {number} timed out"
+        receive(
+            Dsn(known.to, "failed", "4.4.1", late, returned=known.returned).octets()
+        )
+        if number == 4:
+            suppressions.undo(db.session.scalars(sa.select(Suppression.id)).one())
+    assert suppressed() == []
+
+
+def test_of_a_report_each_address_has_its_own_verdict(
+    send: Send, receive: Receive
+) -> None:
+    message = send("ada@example.org")
+    copied_to_bo(message)
+    known = about(message)
+    dead = "\nFinal-Recipient: rfc822; bo@example.org\nAction: failed\nStatus: 5.1.1\n"
+    full = Dsn(known.to, "failed", "5.2.2", "552 5.2.2 full", returned=known.returned)
+    receive(replace(full, extra=dead).octets())
+    assert suppressed() == [("bo@example.org", "hard_bounce", None)]
+    assert counts(message) == {"bounced": 1}
+    assert db.session.scalars(sa.select(Answer)).one().detail["hardness"] == "full"
+
+
 def test_a_delay_is_no_bounce(send: Send, receive: Receive) -> None:
     message = send("ada@example.org")
     known = about(message)
@@ -117,6 +156,20 @@ def test_a_complaint_suppresses_the_address_everywhere(
     known = about(message)
     receive(feedback(known.to, known.returned))
     assert suppressed() == [("ada@example.org", "complaint", None)]
+    assert counts(message) == {"complained": 1}
+
+
+def test_two_who_complain_of_one_message_are_both_left_alone(
+    send: Send, receive: Receive
+) -> None:
+    message = send("ada@example.org")
+    copied_to_bo(message)
+    returned = about(message).returned
+    receive(feedback("ada@example.org", returned), feedback("bo@example.org", returned))
+    assert [one for one, _why, _table in suppressed()] == [
+        "ada@example.org",
+        "bo@example.org",
+    ]
     assert counts(message) == {"complained": 1}
 
 

@@ -50,6 +50,8 @@ def is_automatic_reply(headers: Headers, *, names_us: bool) -> bool:
     subject = headers.text("subject")
     if REPLIED.match(submitted) or _has_field(headers):
         return True
+    if submitted.partition(";")[0].strip() == "no":
+        return False  # a person wrote it, whatever the subject (RFC 3834 5.1)
     if is_subject_of_one(subject) and not headers.first("list-id"):
         return True
     is_notice = bool(submitted) and not submitted.startswith("no")

@@ -6,8 +6,9 @@ whoever has seen one message could name another's recipient in it (SECURITY.md 4
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask import current_app
@@ -20,11 +21,11 @@ from webapp.core.db import db
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.models import Mail
 from webapp.suppressions import service as suppressions
-from webapp.suppressions.models import Channel, Reason
+from webapp.suppressions.models import Channel, Reason, Suppression
 from webapp.triage.hardness import Hardness
 from webapp.triage.models import Answer
 from webapp.triage.naming import VERP
-from webapp.triage.sorting import Sorted
+from webapp.triage.sorting import Sorted, Verdict
 
 SUGGESTION, PERSON = "suggestion", "person"
 #: Soft bounces are counted over this time.
@@ -53,13 +54,46 @@ def act(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
 
 def _bounced(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
     ours = _addresses_of(message)
-    named = keys_of(made.recipients)
-    whom = named & ours.keys()
-    if not whom and (not named or by in {VERP, PERSON}) and len(ours) == 1:
-        whom = set(ours)  # no other can be meant, or it was forwarded
-    if not whom:
-        return False
-    hard = made.hardness or Hardness.SOFT
+    meant = _meant(made, ours, by)
+    for whom, verdict in meant:
+        _bounced_of(mail, verdict, message, {key: ours[key] for key in whom})
+    return bool(meant)
+
+
+def _meant(
+    made: Sorted, ours: Mapping[str, str], by: str
+) -> list[tuple[set[str], Verdict]]:
+    """Return whom of a message's people a bounce is about, and what it says of them."""
+    named = [(keys_of(one.recipients), one) for one in made.verdicts]
+    found = [(keys & ours.keys(), one) for keys, one in named if keys & ours.keys()]
+    if found:
+        return found
+    is_unsaid = not any(keys for keys, _one in named)
+    if (is_unsaid or by in {VERP, PERSON}) and len(ours) == 1:
+        # No other can be meant, or it was forwarded: to several, of whom one may live.
+        mildest = min(made.verdicts, key=lambda one: one.hardness is Hardness.HARD)
+        return [(set(ours), mildest)]
+    return []
+
+
+def telling(made: Sorted, message: Message) -> Sorted:
+    """Return what a bounce says of a message, where it says that of each apart."""
+    for one in made.apart:
+        if message.address_key in keys_of(one.recipients):
+            return replace(
+                made,
+                recipients=one.recipients,
+                hardness=one.hardness,
+                status=one.status,
+                words=one.words,
+            )
+    return made
+
+
+def _bounced_of(
+    mail: Mail, verdict: Verdict, message: Message, whom: Mapping[str, str]
+) -> None:
+    hard = verdict.hardness or Hardness.SOFT
     is_own = message.address_key in whom or not message.address_key
     kind = coming_back.BOUNCED if is_own else proving.COPY_BOUNCED
     proving.it_went(message, kind, mail.received_at)
@@ -70,17 +104,16 @@ def _bounced(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
         mail.received_at,
         mail=mail.id,
         hardness=hard.value,
-        status=made.status,
-        words=made.words,
+        status=verdict.status,
+        words=verdict.words,
     )
     if not is_new:
-        return True  # one that is sent again undoes no undo
+        return  # one that is sent again undoes no undo
     if hard is Hardness.HARD:
-        for key in whom:
-            _suppress(ours[key], Reason.HARD_BOUNCE, message)
+        for address in whom.values():
+            _suppress(address, Reason.HARD_BOUNCE, message)
     elif hard is Hardness.SOFT and is_own and _too_often(message):
         _suppress(message.address, Reason.HARD_BOUNCE, message)
-    return True
 
 
 def _complained(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
@@ -93,16 +126,17 @@ def _complained(mail: Mail, made: Sorted, message: Message, by: str) -> bool:
     if not whom:
         return False
     proving.it_went(message, coming_back.COMPLAINED, mail.received_at)
-    is_new = coming_back.tell(
-        message,
-        coming_back.COMPLAINED,
-        "",
-        mail.received_at,
-        mail=mail.id,
-        words=made.words,
-    )
-    for key in whom if is_new else ():
-        _suppress(ours[key], Reason.COMPLAINT, message)
+    for key in whom:
+        is_new = coming_back.tell(
+            message,
+            coming_back.COMPLAINED,
+            "" if key == message.address_key else key[:60],
+            mail.received_at,
+            mail=mail.id,
+            words=made.words,
+        )
+        if is_new:
+            _suppress(ours[key], Reason.COMPLAINT, message)
     return True
 
 
@@ -244,11 +278,22 @@ def _too_often(message: Message) -> bool:
             addressed.to_any([message.address_key]),
             Event.kind == coming_back.BOUNCED,
             Event.at >= now() - SOFT_DAYS,
+            Event.seen_at > _last_undone(message.address_key),
         )
         .limit(1000)
     ).all()
     soft = {one for one, detail in found if _is_soft(detail)}
     return len(soft) >= limit
+
+
+def _last_undone(address_key: str) -> datetime:
+    """Return when somebody said that an address is alive after all, if ever."""
+    query = sa.select(sa.func.max(Suppression.undone_at)).where(
+        Suppression.channel == Channel.EMAIL,
+        Suppression.address_key == address_key,
+        Suppression.reason == Reason.HARD_BOUNCE,
+    )
+    return db.session.scalar(query) or now() - SOFT_DAYS
 
 
 def _is_soft(detail: object) -> bool:

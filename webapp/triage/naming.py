@@ -45,8 +45,8 @@ def sent_to(headers: Headers, read: Read) -> list[uuid.UUID]:
 
 def answered(headers: Headers, read: Read) -> list[uuid.UUID]:
     """Return the messages that a mail answers, the nearest first (RFC 5322 3.6.4)."""
-    ids = message_ids(headers.first("in-reply-to"))
-    ids += reversed(message_ids(headers.first("references")))
+    ids = message_ids(" ".join(headers.all("in-reply-to")))
+    ids += reversed(message_ids(" ".join(headers.all("references"))))
     return _read(_found(_ID, ids), MESSAGE_ID, read)
 
 

@@ -41,13 +41,18 @@ _NOBODY = re.compile(r"<\s*>\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a bounce in free words says; `is_delay` of one that gave nothing up."""
+    """What a bounce in free words says; `is_delay` of one that gave nothing up.
+
+    `is_weak` is one that only its subject and what it encloses speak for: anybody can
+    write that, and people pass on what they got.
+    """
 
     addresses: tuple[str, ...]
     hardness: Hardness
     status: str
     words: str
     is_delay: bool = False
+    is_weak: bool = False
 
 
 def may_be_bounce(headers: Headers) -> bool:
@@ -93,7 +98,7 @@ def bounce_in(mail: Parsed, source: bytes) -> Bounce | None:
     if not may_be_bounce(headers):
         return None
     subject = headers.text("subject")
-    if auto_replies.is_subject_of_one(subject):
+    if auto_replies.is_subject_of_one(subject) or _is_of_a_person(mail):
         return None
     text, returned = parted("\n".join(texts(mail))[:WORDS_CAP])
     temporary, permanent = _flufl(mail, source)
@@ -163,6 +168,19 @@ def _is_convincing(signs: _Signs) -> bool:
     return is_enough and signs.says and (signs.fails or signs.names)
 
 
+def _is_of_a_person(mail: Parsed) -> bool:
+    """Whether somebody passes on a bounce that they got.
+
+    Its subject may stand above it, but a bounce has no envelope sender (RFC 5321 6.1),
+    and none of what we sent is a bounce, so none comes back in one.
+    """
+    headers = mail.headers
+    if _is_of_a_machine(headers) or _has_null_sender(headers):
+        return False
+    has_sender = bool(headers.all("return-path"))
+    return has_sender or any(_is_of_a_machine(block) for block in enclosed(mail))
+
+
 def _answers_something(headers: Headers) -> bool:
     return bool(
         message_ids(headers.first("in-reply-to"))
@@ -184,6 +202,7 @@ def _made(
         status,
         _line_of(text, status),
         is_delay,
+        is_weak=not (_is_of_a_machine(headers) or _has_null_sender(headers)),
     )
 
 

@@ -42,11 +42,12 @@ ROBOT_SUBJECTS = any_of(
     r[ée]ponse automatique
     absen[ct]e? du bureau
     message d'absence
-    absent(?:e)? (?:du|jusq)
+    (?:je suis )?(?:actuellement )?absent(?:e)? (?:du|jusq)
     respuesta autom[áa]tica
     fuera de (?:la )?oficina
     ausente
-    resposta autom[áa]tica
+    ausencia ?:
+    resposta autom[áàa]tica
     fora do escrit[óo]rio
     aus[êe]ncia tempor
     risposta automatica
@@ -75,6 +76,19 @@ ROBOT_SUBJECTS = any_of(
     отсутствие на
     otomatik yan[ıi]t
     ofis d[ıi][şs][ıi]nda
+    автоматична відповідь
+    автоматичен отговор
+    аутоматски одговор
+    automatski odgovor
+    samodejni odgovor
+    automaatvastus
+    automatinis atsakymas
+    autom[āa]tisk[āa] atbilde
+    balasan otomatis
+    tr[ảa] l[ờo]i t[ựu] đ[ộo]ng
+    ตอบกลับอัตโนมัติ
+    תשובה אוטומטית
+    رد تلقائي
     αυτόματη απάντηση
     自動応答
     自動返信

@@ -259,6 +259,7 @@ def _follow(mail: Mail, made: Sorted, messages: dict[uuid.UUID, Message]) -> Non
 
 def _tie(mail: Mail, made: Sorted, message: Message, by: str) -> None:
     kind = MailKind.REPLY if made.kind is MailKind.OTHER else made.kind
+    made = effects.telling(made, message)
     detail = {
         "recipients": list(made.recipients),
         "hardness": made.hardness.value if made.hardness else "",

@@ -14,12 +14,18 @@ from webapp.mailboxes.mime import Parsed, Part
 from webapp.triage.hardness import code_in, enhanced_in
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+RECEIPTS = frozenset(
+    {"message/disposition-notification", "message/global-disposition-notification"}
+)
+#: Fields of a report that name the message itself.
+IDS = ("original-message-id", "x-original-message-id", "original-envelope-id")
 MOST_RECIPIENTS = 100
 REPORT_CAP = 128 * 1024
 FAILED = frozenset({"failed", "failure", "error", "fail"})
 _ACTION = re.compile(r"[a-z]+")
 _STATUS = re.compile(r"(?<!\d)([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
 _HEXPOINT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")
 _GROUPS = re.compile(r"\n[ \t]*\n")
 
 
@@ -40,9 +46,12 @@ class Report:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The recipient's addresses, the original first."""
-        both = (self.original, self.final)
-        return tuple(dict.fromkeys(one for one in both if one))
+        """The recipient's addresses, the original first, as xtext and without it.
+
+        The original may stand there as it came with ORCPT (RFC 3461 4.2).
+        """
+        found = (self.original, _XTEXT.sub(_octet, self.original), self.final)
+        return tuple(dict.fromkeys(one for one in found if one))
 
 
 def reports_in(mail: Parsed) -> list[Report]:
@@ -55,6 +64,23 @@ def reports_in(mail: Parsed) -> list[Report]:
     return found[:MOST_RECIPIENTS]
 
 
+def is_receipt(mail: Parsed) -> bool:
+    """Whether it only says that a mail was shown, or deleted unread (RFC 8098)."""
+    is_report = mail.root.mime_type == "multipart/report"
+    return is_report and any(part.mime_type in RECEIPTS for part in mail.root.walk())
+
+
+def original_ids(mail: Parsed) -> list[str]:
+    """Return what reports and receipts name the message that they are about."""
+    blocks = [
+        parse_headers(group.encode())
+        for part in mail.root.walk()
+        if part.mime_type in TYPES | RECEIPTS
+        for group in _groups(part.octets()[:REPORT_CAP].decode("utf-8", "replace"))
+    ]
+    return [value for block in blocks for name in IDS for value in block.all(name)]
+
+
 def _looks_like(part: Part) -> bool:
     """Whether a part of a report is its status under another type."""
     is_leaf = part.mime_type in {"text/plain", "application/octet-stream"}
@@ -63,13 +89,13 @@ def _looks_like(part: Part) -> bool:
 
 
 def _read(text: str) -> list[Report]:
+    groups = [parse_headers(one.encode()) for one in _groups(text)]
+    return [report for group in groups if (report := _report(group)) is not None]
+
+
+def _groups(text: str) -> list[str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    groups = [parse_headers(one.encode()) for one in _GROUPS.split(text)]
-    return [
-        report
-        for group in groups[: MOST_RECIPIENTS + 1]
-        if (report := _report(group)) is not None
-    ]
+    return _GROUPS.split(text)[: MOST_RECIPIENTS + 1]
 
 
 def _report(group: Headers) -> Report | None:
@@ -124,6 +150,10 @@ def address_in(value: str) -> str:
     text = _HEXPOINT.sub(_letter, text)
     text = one_line(text, 320)
     return text if "@" in text.strip("@") and " " not in text else ""
+
+
+def _octet(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
 
 
 def _letter(found: re.Match[str]) -> str:

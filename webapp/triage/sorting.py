@@ -7,7 +7,7 @@ bounce                a delivery status notification (RFC 3464) that gave someth
                       or what servers write instead of one
 notice                a notification of a delay, a relay, a delivery
 goodbye by our link   the signed subject or address of List-Unsubscribe (RFC 2369)
-automatic reply       RFC 3834, and the customary fields and subjects
+automatic reply       RFC 3834, the customary fields and subjects; a receipt (RFC 8098)
 goodbye in words      a reply whose first line asks for it: proposed, never done
 reply                 it answers a message of ours
 other                 the rest
@@ -23,14 +23,25 @@ from dataclasses import dataclass, field
 
 from webapp.core.one_line import one_line
 from webapp.mailboxes.arrivals import Arrival
-from webapp.mailboxes.headers import Headers, parse_addresses
+from webapp.mailboxes.headers import Headers, parse_addresses, parse_headers
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.mime import Parsed, parse_mail
 from webapp.triage import auto_replies, complaints, goodbyes, naming, other_bounces
+from webapp.triage.bare_text import bare
 from webapp.triage.hardness import Hardness, hardness
 from webapp.triage.naming import BY_MESSAGE_ID, TOKEN, VERP, Proof, Read
-from webapp.triage.reports import Report, reports_in
-from webapp.triage.returned import enclosed, ids_in, texts
+from webapp.triage.reports import Report, is_receipt, original_ids, reports_in
+from webapp.triage.returned import enclosed, ids_in, parted, texts
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a bounce says of one recipient; the addresses may be unknown."""
+
+    recipients: tuple[str, ...]
+    hardness: Hardness | None
+    status: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ class Sorted:
         The code and the words of a bounce; else what a person should know.
     proposed
         Whether it asks for something that a person has to confirm.
+    apart
+        What a bounce says of each recipient, where that is not the same for all.
     """
 
     kind: MailKind
@@ -61,6 +74,13 @@ class Sorted:
     status: str = ""
     words: str = ""
     proposed: bool = False
+    apart: tuple[Verdict, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What a bounce says, of each recipient apart where that is not the same."""
+        one = Verdict(self.recipients, self.hardness, self.status, self.words)
+        return self.apart or (one,)
 
 
 def needs_source(headers: Headers) -> bool:
@@ -115,11 +135,23 @@ class _About:
     def proof_of(self, mail: Parsed) -> tuple[Proof | None, tuple[uuid.UUID, ...]]:
         """Return whose bounce or complaint a mail is, and all that it names."""
         values = [value for block in enclosed(mail) for value in ids_in(block)]
-        inside = naming.quoted(values, self.read)
+        inside = naming.quoted([*values, *original_ids(mail)], self.read)
         if not inside:
-            inside = self.answered or naming.quoted(texts(mail), self.read)
+            inside = self.answered or self._in_words(mail)
         proof = naming.proof_of_bounce(self.sent_to, inside)
         return proof, tuple(dict.fromkeys([*self.sent_to, *inside]))
+
+    def _in_words(self, mail: Parsed) -> list[uuid.UUID]:
+        """Return what stands in the texts; of a header there its own names alone.
+
+        The message may answer others of ours, which its References name as well.
+        """
+        whole = texts(mail)
+        heads = (parted(text)[1] for text in whole)
+        values = [
+            value for head in heads for value in ids_in(parse_headers(head.encode()))
+        ]
+        return naming.quoted(values, self.read) or naming.quoted(whole, self.read)
 
 
 def _complaint(mail: Parsed, about: _About) -> Sorted | None:
@@ -143,6 +175,9 @@ def _complaint(mail: Parsed, about: _About) -> Sorted | None:
 
 
 def _bounce(mail: Parsed, source: bytes, about: _About) -> Sorted | None:
+    if is_receipt(mail):
+        proof, named = about.proof_of(mail)
+        return Sorted(MailKind.AUTO_REPLY, proof, named)
     reports = reports_in(mail)
     if reports:
         return _of_reports(reports, mail, about)
@@ -150,6 +185,8 @@ def _bounce(mail: Parsed, source: bytes, about: _About) -> Sorted | None:
     if found is None:
         return None
     proof, named = about.proof_of(mail)
+    if found.is_weak and proof and proof.by != VERP:
+        proof = None
     return Sorted(
         MailKind.NOTICE if found.is_delay else MailKind.BOUNCE,
         proof,
@@ -168,17 +205,26 @@ def _of_reports(reports: list[Report], mail: Parsed, about: _About) -> Sorted:
     recipients = tuple(
         dict.fromkeys(address for one in telling for address in one.addresses)
     )
-    first = telling[0]
-    words = first.diagnostic or one_line(" ".join(texts(mail)), 300)
+    told = one_line(" ".join(texts(mail)), 300)
+    verdicts = [_verdict(one, told) for one in telling]
+    first = verdicts[0]
+    differs = len({one.hardness for one in verdicts}) > 1
     return Sorted(
         MailKind.BOUNCE if failures else MailKind.NOTICE,
         proof,
         named,
         recipients,
-        hardness(first.status, words) if failures else None,
+        first.hardness,
         first.status,
-        words[:300],
+        first.words,
+        apart=tuple(verdicts) if differs else (),
     )
+
+
+def _verdict(report: Report, told: str) -> Verdict:
+    words = (report.diagnostic or told)[:300]
+    hard = hardness(report.status, words) if report.is_failure else None
+    return Verdict(report.addresses, hard, report.status, words)
 
 
 def _of_a_person(arrival: Arrival, about: _About) -> Sorted:
@@ -211,7 +257,8 @@ def _text_of(arrival: Arrival) -> str:
         f"{name}: {headers.first(name)}\r\n" for name in names if headers.first(name)
     )
     mail = parse_mail(head.encode("utf-8", "replace") + b"\r\n" + arrival.text)
-    return next((part.text() for part in mail.bodies("plain")), "")
+    plain = next((part.text() for part in mail.bodies("plain")), "")
+    return plain or next((bare(part.text()) for part in mail.bodies("html")), "")
 
 
 def addresses_of(headers: Headers) -> tuple[str, str]:
