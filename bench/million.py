@@ -23,7 +23,8 @@ import sqlalchemy as sa
 
 from bench.desk import ROOT, TOWNS, Desk, desk
 from bench.harness import FULL, Bench, Line, Size
-from tests.support.smtp_servers import free_port, smtp_sink
+from tests.support.ports import free_port
+from tests.support.smtp_servers import smtp_sink
 from webapp.campaigns import launching, steering, tallies
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import WAITING, Status

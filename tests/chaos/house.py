@@ -25,7 +25,7 @@ import config
 import webapp
 from tests.chaos.moody import MoodyServer
 from tests.chaos.oracle import Row, violations
-from tests.support.smtp_servers import free_port
+from tests.support.ports import free_port
 from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import FINAL, OVER, State, Status

@@ -5,7 +5,8 @@ import pytest
 
 from tests.conftest import ApiClient
 from tests.mailboxes.samples import fill, flags_of
-from tests.support.dovecot import PASSWORD, Dovecot, free_port
+from tests.support.dovecot import PASSWORD, Dovecot
+from tests.support.ports import free_port
 from webapp.core.db import db
 from webapp.mailboxes.models import Mailbox
 

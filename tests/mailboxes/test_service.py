@@ -4,8 +4,9 @@ import pytest
 from flask import Flask
 
 from tests.mailboxes.samples import fill, mail, put
-from tests.support.dovecot import PASSWORD, Dovecot, free_port
+from tests.support.dovecot import PASSWORD, Dovecot
 from tests.support.fake_imap import fake_imap
+from tests.support.ports import free_port
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound

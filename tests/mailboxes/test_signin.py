@@ -10,8 +10,9 @@ import pytest
 import trustme
 
 from tests.mailboxes.conftest import LOOPBACK, access_to
-from tests.support.dovecot import PASSWORD, Dovecot, free_port, running
+from tests.support.dovecot import PASSWORD, Dovecot, running
 from tests.support.fake_imap import fake_imap
+from tests.support.ports import free_port
 from webapp.core.net import NO_PRIVATE_HOSTS
 from webapp.mailboxes.imap_errors import SignInRefused, Unreachable
 from webapp.mailboxes.imap_signin import Access, connect

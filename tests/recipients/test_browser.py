@@ -12,7 +12,6 @@ from werkzeug.serving import make_server
 from tests.conftest import PASSWORD
 from tests.recipients.factories import make_rows, make_table
 from tests.support.browser import Theme, Window, chromium, window
-from tests.support.smtp_servers import free_port
 from webapp.core.db import db
 from webapp.operators.models import Operator
 from webapp.recipients import import_run, import_service, row_service
@@ -30,7 +29,7 @@ FILE = b"E-mail;First name;Club\nada@example.org;Ada;Rowing\nno;Bob;Chess\n"
 def origin(app: Flask, operator: Operator) -> Iterator[str]:
     """The application behind a real port; the operator can sign in."""
     del operator
-    server = make_server("127.0.0.1", free_port(), app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"

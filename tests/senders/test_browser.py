@@ -10,7 +10,7 @@ from werkzeug.serving import make_server
 from tests.conftest import PASSWORD
 from tests.senders.factories import make_sender
 from tests.support.browser import Theme, Window, chromium, window
-from tests.support.smtp_servers import RecordingServer, free_port
+from tests.support.smtp_servers import RecordingServer
 from webapp.core.db import db
 from webapp.operators.models import Operator
 from webapp.senders import keys
@@ -26,7 +26,7 @@ WINDOWS: tuple[tuple[int, Theme], ...] = (
 def origin(app: Flask, operator: Operator) -> Iterator[str]:
     """The application behind a real port; the operator can sign in."""
     del operator
-    server = make_server("127.0.0.1", free_port(), app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.senders.conftest import Open
+from tests.support.ports import free_port
 from tests.support.smtp_servers import (
     DROP,
     RECORD_THEN_DROP,
     RECORD_THEN_STALL,
     STALL,
     RecordingServer,
-    free_port,
     smtp_sink,
 )
 from webapp.senders.outcome import Kind, Outcome, Trouble

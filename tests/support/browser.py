@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 30_000
+PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 # The frame around a mail keeps the mail's images out, on purpose; the browser says so.
 FRAME_POLICY = 'directive: "img-src data:"'
@@ -37,7 +37,9 @@ Theme = Literal["light", "dark"]
 def chromium() -> Iterator[Browser]:
     """Start the browser, and end it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=PROGRAM, args=FLAGS, timeout=PATIENCE
+        )
         yield browser
         browser.close()
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,13 +14,6 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody has just now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
 
 
 def _read_all(pipe: IO[str], lines: list[str]) -> None:

@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.support.smtp_servers import free_port
+from tests.support.ports import free_port
 
 SMALLEST = 512
 

@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.rubbish import place
 
 PASSWORD = "secret"
+PATIENCE = 60.0
 POOR = "IMAP4rev1 IDLE LITERAL+"
 NOBODY = 65534
 
@@ -99,16 +101,9 @@ class Dovecot:
 
     def client(self, login: str) -> imaplib.IMAP4:
         """Return another, independent client that is logged in."""
-        client = imaplib.IMAP4(self.host, self.port, timeout=20)
+        client = imaplib.IMAP4(self.host, self.port, timeout=PATIENCE)
         client.login(login, PASSWORD)
         return client
-
-
-def free_port() -> int:
-    """Return a loopback port that is free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -141,7 +136,7 @@ def running(
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(PATIENCE)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -179,7 +174,7 @@ def _write(
 
 
 def _wait(server: Dovecot, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if process.poll() is not None:
             break

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.support.desk import free_port
+from tests.support.ports import free_port
 from tests.support.rubbish import place
 from webapp.core import schema
 

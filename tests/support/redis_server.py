@@ -9,7 +9,9 @@ from pathlib import Path
 
 import redis
 
-from tests.support.smtp_servers import free_port
+from tests.support.ports import free_port
+
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def running_redis(directory: Path) -> Iterator[str]:
         yield f"unix://{path}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 @contextmanager
@@ -56,12 +58,12 @@ def running_tcp_redis(directory: Path, password: str) -> Iterator[str]:
         yield f"redis://:{password}@127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 def wait_for_port(port: int) -> None:
     """Wait until something listens on a loopback port."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -73,7 +75,7 @@ def wait_for_port(port: int) -> None:
 
 
 def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             with redis.Redis(unix_socket_path=str(path)) as client:

@@ -47,6 +47,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.ports import free_port
+
 # Seconds; only a very busy machine needs them.
 PATIENCE = 120.0
 DROP = "DROP"
@@ -431,22 +433,14 @@ def smtp_sink(*options: str, backlog: int = 100) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
         if process.stderr is not None:
             process.stderr.close()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a loopback port that is free just now."""
-    with contextlib.closing(socket.create_server((host, 0))) as probe:
-        port = probe.getsockname()[1]
-    assert isinstance(port, int)
-    return port
-
-
 def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until something answers, at most ten seconds."""
-    until = time.monotonic() + 10
+    """Wait until something answers."""
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if process.poll() is not None:
             said = process.stderr.read().decode() if process.stderr else ""

@@ -4,7 +4,8 @@ import pytest
 
 from tests.conftest import ApiClient, PageClient
 from tests.mailboxes.samples import fill, flags_of, mail, put
-from tests.support.dovecot import Dovecot, free_port
+from tests.support.dovecot import Dovecot
+from tests.support.ports import free_port
 from webapp.core.db import db
 from webapp.mailboxes import folders, indexing, service
 from webapp.mailboxes.models import Mailbox

@@ -18,7 +18,8 @@ from flask import Flask
 import config
 from tests.conftest import ApiClient, PageClient
 from tests.mailboxes.samples import flags_of, mail, put
-from tests.support.dovecot import Dovecot, free_port
+from tests.support.dovecot import Dovecot
+from tests.support.ports import free_port
 from tests.support.sending import Desk
 from tests.support.smtp_servers import RecordingServer
 from tests.triage.conftest import Receive

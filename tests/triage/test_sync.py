@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.mailboxes.samples import fill, flags_of, mail, put
-from tests.support.dovecot import NOBODY, PASSWORD, Dovecot, free_port
+from tests.support.dovecot import NOBODY, PASSWORD, Dovecot
+from tests.support.ports import free_port
 from tests.triage.answering import Dsn, about
 from tests.triage.conftest import Receive, suppressed
 from webapp.campaigns.models import Message

@@ -8,7 +8,8 @@ import pytest
 
 from tests.conftest import ApiClient, PageClient
 from tests.mailboxes.samples import flags_of, put
-from tests.support.dovecot import Dovecot, free_port
+from tests.support.dovecot import Dovecot
+from tests.support.ports import free_port
 from tests.triage.answering import person
 from tests.triage.conftest import Receive
 from webapp.campaigns.models import Message
