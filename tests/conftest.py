@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
@@ -24,6 +25,7 @@ import config
 from tests.support.application import running_app
 from tests.support.dovecot import PASSWORD as DOVECOT_PASSWORD
 from tests.support.dovecot import POOR, Dovecot, running
+from tests.support.patience import be_patient
 from tests.support.postgres import Cluster, running_postgres
 from tests.support.quiet import forget, running_a_test
 from tests.support.redis_server import running_redis
@@ -61,10 +63,13 @@ LONG_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Let `tmp_path` be where `place` says; properties are not about a busy machine."""
+    """Let `tmp_path` be where `place` says; few tests are about a busy machine."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place())
-    hypothesis_settings.register_profile("no deadline", deadline=None)
-    hypothesis_settings.load_profile("no deadline")
+    hypothesis_settings.register_profile(
+        "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    hypothesis_settings.load_profile("busy machine")
+    be_patient()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -274,9 +274,9 @@ def test_a_line_that_breaks_is_thrown_away(answer: bytes) -> None:
 
 
 def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.mailboxes.imap_wire.COMMAND_SECONDS", 0.3)
     with fake_imap({"EXAMINE": b"SILENCE"}) as server:
         line = connect(access_to(server.port))
+        monkeypatch.setattr("webapp.mailboxes.imap_wire.COMMAND_SECONDS", 0.3)
         with pytest.raises(Unreachable):
             browsing.page(line, b"INBOX")
         assert line.broken
