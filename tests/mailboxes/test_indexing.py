@@ -1,8 +1,10 @@
 """The local index: filled in slices, searched and sorted, true to the server."""
 
+import itertools
 from collections.abc import Callable
 from datetime import date
 from email.message import EmailMessage
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,7 +97,11 @@ def test_it_goes_on_where_it_was_cut_off(
     monkeypatch.setattr(indexing, "SLICE", 10)
     turn = indexing.take()
     assert turn is not None
-    indexing.fill(turn, 0.0001)
+    seconds = itertools.count()  # a slice takes one
+    with monkeypatch.context() as patch:
+        clock = SimpleNamespace(monotonic=lambda: next(seconds))
+        patch.setattr(indexing, "time", clock)
+        indexing.fill(turn, 1.5)
     db.session.refresh(inbox)
     assert (inbox.indexed_low, inbox.indexed_high) == (31, 40)
     index()

@@ -115,9 +115,9 @@ def test_robots_and_null_senders_are_not_answered(servers: Servers) -> None:
         client.sendmail("desk@example.com", ["reply@example.com"], automatic)
         client.sendmail("", ["reply@example.com", "dsn@example.com"], MAIL)
         client.sendmail("desk@example.com", ["reply@example.com"], MAIL)
-    servers.inbox(5)
-    time.sleep(0.5)
-    assert len(servers.inbox(5)) == 5
+        servers.inbox(5)
+        client.sendmail("desk@example.com", ["dsn@example.com"], MAIL)
+    assert len(servers.inbox(7)) == 7  # the last report is later than any before it
 
 
 def test_bare_line_ends_are_refused(servers: Servers) -> None:

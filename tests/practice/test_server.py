@@ -8,6 +8,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.practice_servers import Servers
 from webapp.core import practice
 
@@ -109,8 +110,9 @@ def test_the_usual_folders_are_there(own_servers: Servers) -> None:
 
 
 def test_ports_stay_when_they_are_free_and_move_when_not(own_servers: Servers) -> None:
-    before = own_servers.access
     own_servers.stop()
+    before = own_servers.access.at(free_port(), free_port())
+    practice.store(own_servers.data_dir, before)
     own_servers.start()
     assert own_servers.access == before
     own_servers.stop()
@@ -128,7 +130,7 @@ def test_two_servers_in_one_data_directory_are_refused(servers: Servers) -> None
         ],
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     assert second.returncode == 1
     assert b"run already" in second.stderr

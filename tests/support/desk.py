@@ -73,6 +73,16 @@ class Desk:
                     found[part] = child
         return found
 
+    def told(self) -> str:
+        """Return what it said on standard error; all of it once it has ended."""
+        if self.process.poll() is not None:
+            self._read_to_the_end()
+        return "".join(self.complaints)
+
+    def _read_to_the_end(self) -> None:
+        for reader in self._readers:
+            reader.join(PATIENCE)
+
     def family(self) -> list[psutil.Process]:
         """Return every process below the supervisor."""
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -100,15 +110,13 @@ class Desk:
             for child in family:
                 if child.is_running():
                     child.kill()
-        for reader in self._readers:
-            reader.join(PATIENCE)
+        self._read_to_the_end()
 
     def wait_until(self, holds: object, words: str) -> None:
         """Wait until something holds; fail with words after a while."""
         assert callable(holds)
         deadline = time.monotonic() + PATIENCE
         while not holds():
-            told = "".join(self.complaints)
-            assert self.process.poll() is None, f"it ended by itself\n{told}"
-            assert time.monotonic() < deadline, f"{words}\n{told}"
+            assert self.process.poll() is None, f"it ended by itself\n{self.told()}"
+            assert time.monotonic() < deadline, f"{words}\n{self.told()}"
             time.sleep(0.05)

@@ -15,7 +15,7 @@ MAIL = b"Subject: x\r\n\r\n..dots\r\n"
 
 
 def _send(port: int, *to: str) -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         client.sendmail("desk@example.org", to, MAIL)
 
 
