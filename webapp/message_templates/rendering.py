@@ -157,7 +157,7 @@ class _Child:
 
     def _end_seen(self) -> _ChildLost:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
+            self._process.wait(self._limits.wall_seconds)
         if self._process.returncode == -signal.SIGXCPU:
             return _ChildLost("It takes too long to render", is_certain=True)
         return _ChildLost("It needs more memory than a message may use")
