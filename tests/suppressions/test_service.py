@@ -1,10 +1,13 @@
 """Suppressions by page and API."""
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from tests.conftest import ApiClient, PageClient
+from webapp.core.db import db
 from webapp.core.errors import Invalid
+from webapp.operators.models import AuditEntry, Operator, Role
 from webapp.suppressions import service
 from webapp.suppressions.models import Channel, Reason
 
@@ -100,3 +103,31 @@ def test_the_page_searches(client: PageClient) -> None:
     service.suppress(Channel.EMAIL, "ada@example.org")
     assert "ada<wbr>" in client.get("/suppressions?q=ADA").text
     assert "No suppression matches." in client.get("/suppressions?q=eve").text
+
+
+def test_why_one_was_removed_is_in_the_log(client: PageClient, api: ApiClient) -> None:
+    for address in ("ada@example.org", "bo@example.org"):
+        service.suppress(Channel.EMAIL, address)
+    client.submit("/suppressions/1/undo", {"why": "She called"})
+    api.delete("/suppressions/2?why=He%20wrote")
+    query = sa.select(AuditEntry.detail).where(
+        AuditEntry.action == "suppression.undone"
+    )
+    found = list(db.session.scalars(query.order_by(AuditEntry.id)))
+    assert found == [{"why": "She called"}, {"why": "He wrote"}]
+
+
+def test_a_reader_asks_for_one_address_and_sees_no_list(
+    client: PageClient, api: ApiClient
+) -> None:
+    service.suppress(Channel.EMAIL, "ada@example.org")
+    service.suppress(Channel.EMAIL, "kofi@example.org")
+    db.session.query(Operator).update({"role": Role.READER})
+    db.session.commit()
+    for path in ("/suppressions", "/suppressions?q=ada", "/suppressions?reason=manual"):
+        assert "ada<wbr>" not in client.get(path).text
+        assert api.get(path).get_json()["items"] == []
+    found = client.get("/suppressions?q=Ada@example.org").text
+    assert "ada<wbr>" in found
+    assert "kofi<wbr>" not in found
+    assert client.get("/suppressions/export.csv").status_code == 403

@@ -10,7 +10,8 @@ from webapp.core.file_names import clean_file_name
 from webapp.core.openapi import LIST_QUERY, operation, schema_list, schema_object
 from webapp.operators.access import Scope, requires
 from webapp.operators.idempotency import idempotent
-from webapp.suppressions import service
+from webapp.suppressions import lists, service
+from webapp.suppressions.browsing import searched
 from webapp.suppressions.forms import ScopeForm, SuppressionForm
 from webapp.suppressions.models import Reason, Suppression
 
@@ -59,14 +60,13 @@ def suppression_json(row: Suppression) -> dict[str, Any]:
     },
 )
 def suppressions() -> ResponseReturnValue:
-    """List whom we never write to, newest first."""
+    """List whom we never write to, newest first.
+
+    Readers name the whole address in `q`, and see that one alone.
+    """
     q, reason = request.args.get("q", ""), request.args.get("reason", "")
-    page = http.page_of(
-        service.all_suppressions(q, reason),
-        Suppression.id,
-        show=suppression_json,
-        window=service.window_of(q, reason),
-    )
+    query, window = searched(q, reason)
+    page = http.page_of(query, Suppression.id, show=suppression_json, window=window)
     return jsonify(items=page.items, next=page.next)
 
 
@@ -90,14 +90,15 @@ def suppress() -> ResponseReturnValue:
 def import_file() -> ResponseReturnValue:
     """Suppress everybody whom a CSV file in the field `file` names (up to 2 MB).
 
-    One column is enough; a heading may name `address` and `reason`.
+    One column is enough; a heading may name `address` and `reason`. What was exported
+    here comes back as it was, from its recipient table too.
     """
     form = ScopeForm(request.form)
     form.check()
     file = request.files.get("file")
     data = file.stream.read() if file else b""
     name = clean_file_name(file.filename or "") if file else ""
-    done = service.import_file(data, form.recipient_table_id.data, name)
+    done = lists.import_file(data, form.recipient_table_id.data, name)
     rejects = [
         {"line": one.number, "text": one.text, "words": one.words}
         for one in done.rejects[:MOST_REJECTS]
@@ -112,8 +113,8 @@ def import_file() -> ResponseReturnValue:
 
 @bp.delete("/suppressions/<int:suppression_id>")
 @requires(Scope.WRITE)
-@operation(status=204)
+@operation(status=204, query={"why": "What the audit log says about it."})
 def undo(suppression_id: int) -> ResponseReturnValue:
     """Let a suppression hold no more."""
-    service.undo(suppression_id)
+    service.undo(suppression_id, request.args.get("why", ""))
     return "", 204

@@ -6,11 +6,15 @@ the columns may stand in any order, so that what other tools export is taken as 
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from webapp.composing.addresses import AddressError
 from webapp.core.csv_cells import as_it_was, neutralised
+from webapp.core.one_line import one_line
+from webapp.core.words import _
 from webapp.suppressions.keys import channel_of, suppression_key
 from webapp.suppressions.models import Channel, Reason
 
@@ -18,10 +22,18 @@ MOST_ROWS = 50_000
 LONGEST_CELL = 1000
 HEADINGS = ("address", "kind", "reason", "recipient_table_id", "source", "since")
 BYTE_ORDER_MARK = "\ufeff"
-_ADDRESS = frozenset(
-    {"address", "email", "e-mail", "mail", "email address", "recipient", "adresse"}
-)
-_REASON = frozenset({"reason", "type", "status", "grund", "motif"})
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+#: What columns are called. The last three are those of our own export alone.
+_NAMES = {
+    "address": frozenset(
+        {"address", "email", "e-mail", "mail", "email address", "recipient", "adresse"}
+    ),
+    "reason": frozenset({"reason", "type", "status", "grund", "motif"}),
+    "table": frozenset({"recipient_table_id"}),
+    "source": frozenset({"source"}),
+    "since": frozenset({"since"}),
+}
+_NUMBER = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 #: What other tools call our reasons.
 _REASONS = {
     **{reason.value: reason for reason in Reason if reason is not Reason.ERASED},
@@ -44,12 +56,15 @@ class NotAList(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that names somebody."""
+    """A line that names somebody; our own export says more of them than others."""
 
     channel: Channel
     key: str
     address: str
     reason: Reason
+    table_id: int | None = None
+    source: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,62 +91,87 @@ def read(data: bytes) -> tuple[list[Line], list[Reject]]:
     ('ada@example.org', 'hard_bounce', 3)
     >>> [line.key for line in read(b"b@example.org\n@example.net\n")[0]]
     ['b@example.org', 'example.net']
+    >>> read(b"address,recipient_table_id\nb@example.org,3\n")[0][0].table_id
+    3
     """
     text = _text(data)
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     lines: list[Line] = []
     rejects: list[Reject] = []
-    places = (0, 1)
+    places = {"address": 0, "reason": 1}
     try:
         for number, cells in enumerate(rows, 1):
             if number > MOST_ROWS + 1:
-                raise NotAList(f"The file has more than {MOST_ROWS} lines.")
-            heading = _heading(cells) if number == 1 else None
+                raise NotAList(_("The file has more than %(n)s lines.", n=MOST_ROWS))
+            heading = _heading(cells) if number == 1 else {}
             if heading:
                 places = heading
             elif any(cell.strip() for cell in cells):
                 _take(number, cells, places, (lines, rejects))
     except csv.Error as error:
-        raise NotAList("The file cannot be read as a table.") from error
+        raise NotAList(_("The file cannot be read as a table.")) from error
     return lines, rejects
 
 
 def _text(data: bytes) -> str:
+    if data[:2] in UTF_16:  # what spreadsheets call Unicode text
+        return data.decode("utf-16", "replace")
     if b"\0" in data[:4096]:
-        raise NotAList("This is no text file. Save it as CSV.")
+        raise NotAList(_("This is no text file. Save it as CSV."))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 
 
-def _heading(cells: Sequence[str]) -> tuple[int, int] | None:
-    names = [cell.strip().lower() for cell in cells]
-    at = next((at for at, name in enumerate(names) if name in _ADDRESS), None)
-    if at is None:
-        return None
-    reason = next((at for at, name in enumerate(names) if name in _REASON), -1)
-    return at, reason
+def _heading(cells: Sequence[str]) -> dict[str, int]:
+    """Return the columns that a first line names; nothing if it is no heading."""
+    found: dict[str, int] = {}
+    for at, cell in enumerate(cells):
+        name = cell.strip().lower()
+        for known, names in _NAMES.items():
+            if name in names:
+                found.setdefault(known, at)
+    return found if "address" in found else {}
 
 
 def _take(
     number: int,
     cells: Sequence[str],
-    places: tuple[int, int],
+    places: Mapping[str, int],
     found: tuple[list[Line], list[Reject]],
 ) -> None:
     lines, rejects = found
-    address = _cell(cells, places[0])
-    reason = _cell(cells, places[1]).lower().replace(" ", "_").replace("-", "_")
+    said = {name: _cell(cells, at) for name, at in places.items()}
+    address = said["address"]
     channel = channel_of(address)
     try:
         key = suppression_key(channel, address)
     except AddressError as error:
         rejects.append(Reject(number, address[:80], error.words))
         return
-    known = _REASONS.get(reason, Reason.MANUAL)
-    lines.append(Line(channel, key, address[:320], known))
+    reason = said.get("reason", "").lower().replace(" ", "_").replace("-", "_")
+    table = said.get("table", "")
+    lines.append(
+        Line(
+            channel,
+            key,
+            address[:320],
+            _REASONS.get(reason, Reason.MANUAL),
+            int(table) if _NUMBER.fullmatch(table) else None,
+            one_line(said.get("source", ""), 200),
+            _instant(said.get("since", "")),
+        )
+    )
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
 
 
 def _cell(cells: Sequence[str], at: int) -> str:

@@ -15,12 +15,13 @@ from flask.typing import ResponseReturnValue
 
 from webapp.core import forms, http
 from webapp.core.clock import now
-from webapp.core.errors import Invalid
+from webapp.core.errors import Forbidden, Invalid
 from webapp.core.file_names import clean_file_name
 from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, requires
-from webapp.suppressions import files, service
+from webapp.suppressions import files, lists, service
+from webapp.suppressions.browsing import may_browse, searched
 from webapp.suppressions.forms import REASON_WORDS, ScopeForm, SuppressionForm
 from webapp.suppressions.models import Reason, Suppression
 
@@ -62,7 +63,7 @@ def import_file() -> ResponseReturnValue:
     file, form = request.files.get("file"), forms.from_page(ScopeForm)
     try:
         form.check()
-        done = service.import_file(
+        done = lists.import_file(
             file.stream.read() if file else b"",
             form.recipient_table_id.data,
             clean_file_name(file.filename or "") if file else "",
@@ -80,7 +81,9 @@ def import_file() -> ResponseReturnValue:
 @requires(Scope.READ)
 def export() -> ResponseReturnValue:
     """Stream all that hold, safe to open in a spreadsheet."""
-    lines = stream_with_context(files.lines_of(service.exported()))
+    if not may_browse():
+        raise Forbidden(_("You may ask for one address at a time, not for the list."))
+    lines = stream_with_context(files.lines_of(lists.exported()))
     answer = Response(lines, content_type="text/csv; charset=utf-8")
     name = f"suppressions-{now():%Y-%m-%d}.csv"
     answer.headers.set("Content-Disposition", "attachment", filename=name)
@@ -91,7 +94,7 @@ def export() -> ResponseReturnValue:
 @requires(Scope.WRITE)
 def undo(suppression_id: int) -> ResponseReturnValue:
     """Let one hold no more, and offer to take that back."""
-    row = service.undo(suppression_id)
+    row = service.undo(suppression_id, request.form.get("why", ""))
     words = _("%(who)s may get messages again.", who=row.address_key)
     toast(words, url_for("suppressions.redo", suppression_id=row.id))
     return redirect(url_for("suppressions.index"), 303)
@@ -107,8 +110,8 @@ def redo(suppression_id: int) -> ResponseReturnValue:
 
 
 def _page(form: SuppressionForm, q: str, **more: Any) -> str:
-    reason = request.args.get("reason", "")
-    query, window = service.all_suppressions(q, reason), service.window_of(q, reason)
+    reason = request.args.get("reason", "") if may_browse() else ""
+    query, window = searched(q, reason)
     page = http.page_of(query, Suppression.id, window=window)
     return render_template(
         "suppressions/index.html",
@@ -117,5 +120,6 @@ def _page(form: SuppressionForm, q: str, **more: Any) -> str:
         reason=reason if reason in set(Reason) else "",
         page=page,
         words_of=REASON_WORDS,
+        may_browse=may_browse(),
         **more,
     )

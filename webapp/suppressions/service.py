@@ -3,8 +3,7 @@
 Who marks messages asks in the same statement; see `webapp.suppressions.conditions`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,13 +12,12 @@ import sqlalchemy as sa
 
 from webapp.composing.addresses import AddressError
 from webapp.core.clock import now
-from webapp.core.db import db, reading
+from webapp.core.db import db
 from webapp.core.errors import Invalid, NotFound
+from webapp.core.one_line import one_line
 from webapp.operators import audit
-from webapp.suppressions import files
 from webapp.suppressions.conditions import STOPS_EVERYTHING, holds_for, suppressed
-from webapp.suppressions.files import NotAList, Reject
-from webapp.suppressions.keys import suppression_key
+from webapp.suppressions.keys import channel_of, suppression_key
 from webapp.suppressions.models import Channel, Reason, Suppression
 
 AT_ONCE = 400
@@ -103,84 +101,12 @@ def suppress_within(
     return row
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did."""
-
-    added: int
-    already: int
-    rejects: Sequence[Reject]
-
-
-def import_file(data: bytes, table_id: int | None, name: str) -> Imported:
-    """Suppress everybody whom a file names, everywhere or from one recipient table.
-
-    Lines that cannot be taken are told; the others are taken.
-
-    Raises
-    ------
-    Invalid
-        If the file is no list, or nothing in it can be taken.
-    """
-    try:
-        lines, rejects = files.read(data)
-    except NotAList as error:
-        raise Invalid(str(error), {"file": [str(error)]}) from error
-    if not lines:
-        words = "No line of this file names an address, a domain or a phone."
-        raise Invalid(words, {"file": [words]})
-    source, added = f"Import: {name}"[:200], 0
-    for first in range(0, len(lines), AT_ONCE):
-        some = lines[first : first + AT_ONCE]
-        for channel, reason in {(one.channel, one.reason) for one in some}:
-            group = [
-                (one.key, one.address, source)
-                for one in some
-                if (one.channel, one.reason) == (channel, reason)
-            ]
-            made = suppress_many(group, reason, now(), (channel, table_id))
-            added += len(made)
-        db.session.commit()
-    audit.record(
-        "suppression.imported", "suppression", "", name, added=added, lines=len(lines)
-    )
-    db.session.commit()
-    return Imported(added, len(lines) - added, rejects)
-
-
-def exported() -> Iterator[Sequence[object]]:
-    """Yield every suppression that holds, in pieces: never all in memory."""
-    last = 0
-    while True:
-        with reading():
-            query = all_suppressions().where(Suppression.id > last)
-            rows = db.session.scalars(query.order_by(Suppression.id).limit(AT_ONCE))
-            found = [_exported(row) for row in rows]
-            db.session.expunge_all()
-            db.session.rollback()
-        if not found:
-            return
-        last = found[-1][0]
-        yield from (cells for _id, cells in found)
-
-
-def _exported(row: Suppression) -> tuple[int, Sequence[object]]:
-    since = row.created_at.isoformat(timespec="seconds")
-    return row.id, (
-        row.address_key,
-        row.channel.value,
-        row.reason.value,
-        row.recipient_table_id,
-        row.source,
-        since,
-    )
-
-
 def suppress_many(
     rows: Sequence[tuple[str, str, str]],
     reason: Reason,
     at: datetime,
     scope: tuple[Channel, int | None] = (Channel.EMAIL, None),
+    since: Mapping[str, datetime] | None = None,
 ) -> list[str]:
     """Suppress many addresses, in the caller's transaction, without an audit entry.
 
@@ -192,6 +118,8 @@ def suppress_many(
         Address key, address and source of each.
     scope
         Their channel, and the recipient table that it is about.
+    since
+        Since when those hold, by key, that did so before `at`.
 
     Returns
     -------
@@ -227,7 +155,7 @@ def suppress_many(
                     "address": address[:320],
                     "reason": reason,
                     "source": source[:200],
-                    "created_at": at,
+                    "created_at": (since or {}).get(key, at),
                 }
                 for key, (address, source) in new.items()
             ],
@@ -235,20 +163,25 @@ def suppress_many(
     return list(new)
 
 
-def undo(suppression_id: int) -> Suppression:
+def undo(suppression_id: int, why: str = "") -> Suppression:
     """Let a suppression hold no more.
+
+    Parameters
+    ----------
+    why
+        What a person says about it, for the audit log.
 
     Raises
     ------
     NotFound
         If there is none, or it was undone already.
     """
-    row = undo_within(suppression_id)
+    row = undo_within(suppression_id, why)
     db.session.commit()
     return row
 
 
-def undo_within(suppression_id: int) -> Suppression:
+def undo_within(suppression_id: int, why: str = "") -> Suppression:
     """Do as `undo`, within the caller's transaction.
 
     Raises
@@ -258,7 +191,8 @@ def undo_within(suppression_id: int) -> Suppression:
     """
     row = get(suppression_id)
     row.undone_at = now()
-    audit.record("suppression.undone", "suppression", row.id, row.address_key)
+    detail = {"why": one_line(why, 200)} if why.strip() else {}
+    audit.record("suppression.undone", "suppression", row.id, row.address_key, **detail)
     return row
 
 
@@ -324,6 +258,15 @@ def all_suppressions(q: str = "", reason: str = "") -> "sa.Select[Any]":
         text = q.strip().casefold()
         query = query.where(Suppression.address_key.contains(text, autoescape=True))
     return query
+
+
+def of_exactly(text: str) -> "sa.Select[Any]":
+    """Return the query of what stops mail to one address, domain or phone itself."""
+    try:
+        key = suppression_key(channel_of(text), text)
+    except AddressError:
+        return all_suppressions().where(sa.false())
+    return all_suppressions().where(Suppression.address_key == key)
 
 
 def is_suppressed(
