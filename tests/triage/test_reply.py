@@ -26,6 +26,7 @@ from webapp.campaigns.models import Event, Message
 from webapp.campaigns.states import Status
 from webapp.core.clock import now
 from webapp.core.db import db, reading
+from webapp.core.errors import Refused
 from webapp.mailboxes import folders
 from webapp.mailboxes.headers import Headers
 from webapp.mailboxes.models import Mailbox
@@ -380,6 +381,56 @@ def test_trouble_with_the_mailbox_leaves_the_message_sent(
     db.session.commit()
     assert reply_filing.file_next()
     assert db.session.query(Reply).one().done_at
+
+
+def test_without_a_copy_the_mail_is_marked_as_answered_all_the_same(
+    client: PageClient,
+    ask: Any,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    dovecot: Dovecot,
+    login: str,
+) -> None:
+    del sender
+    reply_to(client, ask())
+    db.session.execute(sa.update(Message).values(status=Status.SENT, sent_at=now()))
+    db.session.commit()
+
+    def no_room(reply_id: int) -> None:
+        raise Refused("There is no room left.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reply_filing, "_copy", no_room)
+        assert reply_filing.file_next()
+    reply = db.session.query(Reply).one()
+    assert (reply.copied_at, reply.done_at) == (None, None)
+    assert reply.words == "There is no room left."
+    db.session.rollback()
+    assert flags_of(dovecot, login)[1] == "\\Answered"
+
+
+def test_what_nobody_thought_of_is_tried_again_and_given_up(
+    client: PageClient, ask: Any, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del sender
+    reply_to(client, ask())
+    db.session.execute(sa.update(Message).values(status=Status.SENT, sent_at=now()))
+    db.session.commit()
+
+    def surprise(reply_id: int) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(reply_filing, "_file", surprise)
+    for tries in range(1, len(reply_filing.RETRY_AFTER) + 2):
+        with pytest.raises(LookupError):
+            reply_filing.file_next()
+        reply = db.session.query(Reply).one()
+        assert reply.tries == tries
+        assert "Something went wrong" in reply.words
+        reply.due_at = now()
+        db.session.commit()
+    assert db.session.query(Reply).one().done_at
+    assert not reply_filing.file_next()
 
 
 def test_a_saved_reply_is_put_in(client: PageClient, ask: Any, sender: Sender) -> None:

@@ -20,7 +20,7 @@ from webapp.mailboxes.kinds import MailState
 from webapp.mailboxes.models import Mail, Mailbox
 from webapp.operators import service as operators
 from webapp.operators.models import AuditEntry, Operator, Role
-from webapp.triage import labels, presence, receiving, work, work_views
+from webapp.triage import labels, presence, receiving, rules, work, work_views
 from webapp.triage.models import Answer, MailPresence
 
 Send = Callable[[str], Message]
@@ -112,8 +112,12 @@ def test_a_snoozed_mail_comes_back_by_itself(
     client.submit("/triage/work", {"mails": one, "do": "snooze", "until": "tomorrow"})
     assert one not in words(listed(client, "replies"))
     assert words(listed(client, "snoozed")) == [one]
-    db.session.query(Mail).update({"snoozed_until": now() - timedelta(seconds=1)})
+    before = client.get("/triage/pulse.json").get_json()
+    db.session.query(Mail).filter(Mail.snoozed_until.is_not(None)).update(
+        {"snoozed_until": now() - timedelta(seconds=1)}
+    )
     db.session.commit()
+    assert client.get("/triage/pulse.json").get_json() != before, "pages load it again"
     assert one in words(listed(client, "replies"))
     assert words(listed(client, "snoozed")) == []
 
@@ -298,6 +302,22 @@ def test_nobody_gets_a_mail_who_cannot_sign_in(
     one = words(listed(client, "replies"))[0]
     client.submit("/triage/work", {"mails": one, "do": "assign", "to": str(other_id)})
     assert "There is no such operator." in listed(client, "replies")
+
+
+def test_a_mail_of_somebody_who_left_is_nobodys(
+    client: PageClient, send: Send, receive: Receive
+) -> None:
+    left = operators.create("Nina", "nina@example.org", "four words are enough yes")
+    rules.add(rules.draft((None, "", "card", None), (None, left.id, False)))
+    left.disabled_at = now()
+    db.session.commit()
+    message = send("ada@example.org")
+    receive(person(message.address, "Re: card", "Hello", message.message_id_header))
+    mail = db.session.query(Mail).one()
+    assert mail.assignee_id is None
+    mail.assignee_id = left.id
+    db.session.commit()
+    assert subjects(listed(client, "unassigned")) == ["Re: card"]
 
 
 def test_a_state_is_set_once(replies: list[str]) -> None:

@@ -55,16 +55,20 @@ def place_of(key: Key) -> str:
 
 def pulse(operator_id: int) -> str:
     """Return a word that is another one when anything in the lists may have changed."""
-    newest, worked = db.session.execute(
+    woken = sa.select(sa.func.max(Mail.snoozed_until)).where(
+        Mail.snoozed_until <= now()
+    )
+    newest, worked, awake = db.session.execute(
         sa.select(
             sa.select(sa.func.max(Mail.id)).scalar_subquery(),
             sa.select(sa.func.max(Mail.worked_at)).scalar_subquery(),
+            woken.scalar_subquery(),
         )
     ).one()
     looking = presence.others(operator_id)
     who = ",".join(f"{place}:{'+'.join(names)}" for place, names in looking.items())
     noticed = watching.pulse()
-    return f"{noticed} {newest or 0} {worked or ''} {who}"
+    return f"{noticed} {newest or 0} {worked or ''} {awake or ''} {who}"
 
 
 def _names(ids: set[int | None]) -> dict[int, str]:

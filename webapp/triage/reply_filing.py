@@ -10,6 +10,7 @@ import logging
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from webapp.campaigns import coming_back, messages
 from webapp.campaigns.models import Message
@@ -46,6 +47,12 @@ def file_next() -> bool:
         db.session.rollback()
         log.info("a reply waits to be filed: %s", type(error).__name__)
         _put_off(reply_id, error.words)
+    except DBAPIError:
+        raise
+    except Exception:
+        db.session.rollback()
+        _put_off(reply_id, _("Something went wrong here; the log says what."))
+        raise
     return True
 
 
@@ -96,13 +103,22 @@ def _tell(reply_id: int) -> None:
 
 
 def _file(reply_id: int) -> None:
+    """Append the copy and set the flag; trouble with one does not hold up the other."""
+    trouble = None
     if db.session.get_one(Reply, reply_id).copied_at is None:
-        _copy(reply_id)
-        _note(reply_id, copied_at=now())
+        try:
+            _copy(reply_id)
+        except (ImapError, DomainError) as error:
+            db.session.rollback()
+            trouble = error
+        else:
+            _note(reply_id, copied_at=now())
     words = ""
     if db.session.get_one(Reply, reply_id).flagged_at is None:
         words = _flag(reply_id)
         _note(reply_id, flagged_at=None if words else now())
+    if trouble is not None:
+        raise trouble
     coming_back.tell(db.session.get_one(Reply, reply_id).message, "filed", "")
     _note(reply_id, done_at=now(), words=words)
 

@@ -75,11 +75,19 @@ def apply(mail: Mail) -> None:
 def _do(rule: MailRule, mail: Mail) -> None:
     if rule.label_id is not None:
         labels.put(mail.id, rule.label_id)
-    if rule.assignee_id is not None and mail.assignee_id is None:
+    if mail.assignee_id is None and _can_work(rule.assignee_id):
         mail.assignee_id = rule.assignee_id
     if rule.done:
         mail.state = MailState.DONE
     mail.worked_at = now()
+
+
+def _can_work(operator_id: int | None) -> bool:
+    """Whether somebody still signs in; who does not would hide a mail from all."""
+    if operator_id is None:
+        return False
+    operator = db.session.get(Operator, operator_id)
+    return operator is not None and operator.disabled_at is None
 
 
 def apply_now(rule_id: int) -> int:
@@ -140,10 +148,8 @@ def draft(
         raise Invalid(words, {"label_id": [words]})
     if label_id is not None:
         labels.get(label_id)
-    if assignee_id is not None:
-        operator = db.session.get(Operator, assignee_id)
-        if operator is None or operator.disabled_at is not None:
-            raise NotFound(_("There is no such operator."))
+    if assignee_id is not None and not _can_work(assignee_id):
+        raise NotFound(_("There is no such operator."))
     return MailRule(
         kind=kind,
         sender=sender.strip(),

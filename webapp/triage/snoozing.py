@@ -1,6 +1,6 @@
 """When a snoozed mail comes back: words of a button, or a day. Pure."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 MORNING = time(8)
 EVENING = time(18)
@@ -17,15 +17,16 @@ def until(choice: str, day: str, local: datetime) -> datetime | None:
 
     Examples
     --------
-    >>> noon = datetime(2026, 11, 20, 12, 0)
-    >>> f"{until('later', '', noon)}", f"{until('week', '', noon)}"
-    ('2026-11-20 15:00:00', '2026-11-23 08:00:00')
-    >>> f"{until('day', '2026-12-24', noon)}", until("day", "soon", noon)
-    ('2026-12-24 08:00:00', None)
+    >>> noon = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    >>> f"{until('later', '', noon):%d %H:%M}", f"{until('week', '', noon):%d %H:%M}"
+    ('20 15:00', '23 08:00')
+    >>> f"{until('day', '2026-12-24', noon):%d %H:%M}", until("day", "soon", noon)
+    ('24 08:00', None)
     """
     if choice == "later":
         evening = datetime.combine(local.date(), EVENING, local.tzinfo)
-        later = local + LATER
+        # Hours that pass, not those of a clock that may be put on or back meanwhile.
+        later = (local.astimezone(UTC) + LATER).astimezone(local.tzinfo)
         return evening if local < evening < later else later
     target = _day(choice, day, local.date())
     return datetime.combine(target, MORNING, local.tzinfo) if target else None

@@ -26,6 +26,7 @@ from webapp.mailboxes.kinds import MailKind, MailState
 from webapp.mailboxes.models import Mail, Mailbox
 from webapp.mailboxes.rows import MailRow
 from webapp.mailboxes.set_aside import WAITS
+from webapp.operators.models import Operator
 from webapp.triage import labels, service
 from webapp.triage.models import MailLabelled
 from webapp.triage.service import Found, View
@@ -137,7 +138,7 @@ def _conditions(name: str, operator_id: int) -> list[Any]:
     known: dict[str, list[Any]] = {
         "mine": [Mail.assignee_id == operator_id, *is_open],
         "unassigned": [
-            Mail.assignee_id.is_(None),
+            _is_nobodys(),
             Mail.kind == MailKind.REPLY,
             *is_open,
         ],
@@ -149,6 +150,12 @@ def _conditions(name: str, operator_id: int) -> list[Any]:
     if name not in known:
         raise NotFound(_("There is no such view."))
     return known[name]
+
+
+def _is_nobodys() -> Any:
+    """Whether nobody has a mail who could still work on it."""
+    gone = sa.select(Operator.id).where(Operator.disabled_at.is_not(None))
+    return sa.or_(Mail.assignee_id.is_(None), Mail.assignee_id.in_(gone))
 
 
 def _below(cursor: str) -> Any:
