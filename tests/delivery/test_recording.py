@@ -22,7 +22,7 @@ from webapp.core import schema
 from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.ids import uuid7
-from webapp.delivery import excluding, liveness, marking, plans, recording
+from webapp.delivery import excluding, liveness, marking, outcomes, plans, recording
 from webapp.delivery.connections import Done, Handed
 from webapp.delivery.liveness import Me
 from webapp.delivery.preparing import Ready, prepare
@@ -264,7 +264,7 @@ def test_rows_are_found_by_their_key(desk: Desk, pool: RenderPool) -> None:
     given = recording.GIVEN.rows(recording._row(one, now()) for one in settled)
     values = {"by_worker": sending.me.id, "by_epoch": 1, "new_attempt": uuid7()}
     mark = {**excluding.seen(rows), **values, "new_time": now()}
-    update = recording._UPDATE_MESSAGE[recording.PROVABLE]
+    update = recording._UPDATE_MESSAGE[outcomes.PROVABLE]
     for statement, params in (
         (marking._mark_statement(False, None), mark),
         (update, {"given": given, "at": now()}),

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from tests.conftest import ApiClient
 from tests.delivery.test_engine import due_now
 from tests.support.sending import Desk
+from tests.support.smtp_servers import PATIENCE
+from webapp.campaigns import single as service
 from webapp.campaigns.models import Message, MessageAddress
 from webapp.campaigns.states import Status
 from webapp.core.db import db
@@ -253,12 +255,14 @@ def _part(mail: "Mail[Any, Any]", kind: str) -> "Mail[Any, Any]":
 
 
 def test_a_waiting_call_gets_the_outcome_from_a_real_worker(
-    api: ApiClient, desk: Desk
+    api: ApiClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(service, "LONGEST_WAIT", int(PATIENCE))
     desk.sender()
     desk.server.answer("rcpt:kofi@example.org", "550 5.1.1 No such user")
     desk.start()
-    answer = api.post("/messages", ONE, headers={"Prefer": "wait=10"})
+    wait = {"Prefer": f"wait={int(PATIENCE)}"}
+    answer = api.post("/messages", ONE, headers=wait)
     assert answer.status_code == 200
     assert answer.json
     assert answer.json["status"] == "sent"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.triage.answering import octets, plain
 from tests.triage.test_sorting import sorted_of
-from webapp.triage.hardness import hardness
+from webapp.senders.hardness import hardness
 
 BACK = (
     "Received: from desk.example by old.example id 505\n"

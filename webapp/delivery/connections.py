@@ -30,6 +30,7 @@ from webapp.delivery.liveness import Me
 from webapp.delivery.preparing import Prepared
 from webapp.senders.models import Sender
 from webapp.senders.outcome import Kind, Outcome, Trouble
+from webapp.senders.proofs import same_for_all
 from webapp.senders.smtp_envelope import Parcel
 from webapp.senders.transports import Transport, open_transport
 
@@ -256,7 +257,7 @@ class Connections:
             )
         except Exception as error:  # noqa: BLE001 - whatever broke, the message's fate is open
             log.error("handing over broke: %s", type(error).__name__)  # noqa: TRY400 - a traceback may hold addresses
-            return Outcome(Kind.UNKNOWN, None, None, WORDS_BROKEN, ())
+            return same_for_all(Kind.UNKNOWN, item.prepared.targets, words=WORDS_BROKEN)
         if transport.size_limit is not None:
             self.size_limit = transport.size_limit
         self._watch(outcome)

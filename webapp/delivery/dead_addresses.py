@@ -1,7 +1,8 @@
 """Addresses that a server refused for good while the message was handed over.
 
 They count as bounced like those of which a notification comes later, and are written
-to no more. A refusal by policy, a full mailbox or a large letter is none of these.
+to no more. A refusal by policy, a full mailbox or a large letter is none of these, and
+a bare 550 neither (`webapp.senders.hardness`).
 
 The audit log is a chain, for which one transaction waits for the other. So a worker
 writes its entry when a ticket is done, and not while it records outcomes: one entry for
@@ -17,11 +18,10 @@ import sqlalchemy as sa
 
 from webapp.campaigns import coming_back
 from webapp.campaigns.models import Campaign, Message
-from webapp.campaigns.states import Status
+from webapp.composing.addresses import address_key
 from webapp.core.db import db
 from webapp.core.words import _
 from webapp.operators import audit
-from webapp.senders.replies import FailureClass, names_a_dead_address
 from webapp.suppressions import service as suppressions
 from webapp.suppressions.models import Channel, Reason, Suppression
 
@@ -30,17 +30,18 @@ AT_ONCE = 400
 _not_noted: set[str] = set()
 
 
-def note(attempts: Mapping[int, UUID], at: datetime) -> None:
-    """Count these messages and suppress their addresses, if their tries ended so.
+def note(refused: Mapping[int, tuple[UUID, Sequence[str]]], at: datetime) -> None:
+    """Suppress the addresses of which a server said that they do not exist.
 
-    Within the caller's transaction, after the outcomes were written.
+    Within the caller's transaction. A message whose own address is among them counts as
+    bounced; one of which a copy was refused does not.
 
     Parameters
     ----------
-    attempts
-        Message and the try that was refused; a newer one is not touched.
+    refused
+        By message: the try, and the addresses. A newer try is not touched.
     """
-    if not attempts:
+    if not refused:
         return
     rows = db.session.execute(
         sa.select(
@@ -49,29 +50,29 @@ def note(attempts: Mapping[int, UUID], at: datetime) -> None:
             Message.attempt,
             Message.address,
             Message.address_key,
-            Message.reply,
             Campaign.name,
         )
         .outerjoin(Campaign, Campaign.id == Message.campaign_id)
-        .where(
-            Message.id.in_(attempts),
-            Message.status == Status.FAILED,
-            Message.reason_class == FailureClass.ADDRESS.value,
-        )
+        .where(Message.id.in_(refused))
     ).all()
     dead = [
-        row
+        (row, address_key(addr), addr)
         for row in rows
-        if row.attempt == attempts[row.id] and names_a_dead_address(row.reply)
+        if row.attempt == refused[row.id][0]
+        for addr in refused[row.id][1]
     ]
     bounced = coming_back.BOUNCED
-    coming_back.count([(row.id, row.campaign_id, bounced) for row in dead], at)
+    own = [row for row, key, _addr in dead if key == row.address_key]
+    coming_back.count([(row.id, row.campaign_id, bounced) for row in own], at)
     _not_noted.update(
         suppressions.suppress_many(
             [
-                (row.address_key, row.address, row.name or coming_back.name_of(None))
-                for row in dead
-                if row.address_key
+                (
+                    key,
+                    row.address if key == row.address_key else addr,
+                    row.name or coming_back.name_of(None),
+                )
+                for row, key, addr in dead
             ],
             Reason.HARD_BOUNCE,
             at,

@@ -26,7 +26,6 @@ from webapp.suppressions.service import suppressed_keys
 
 CONTENT = FAILURES[FailureClass.CONTENT]
 
-LEFT_OUT_WORDS = "Suppressed since it was queued: this address gets nothing."
 SUPPRESSED_WORDS = {
     Reason.UNSUBSCRIBED: "Suppressed since the launch: unsubscribed",
     Reason.HARD_BOUNCE: "Suppressed since the launch: the address bounced",

@@ -23,7 +23,13 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from webapp.campaigns import proving
-from webapp.campaigns.models import Attempt, Event, Message, has_status
+from webapp.campaigns.models import (
+    Attempt,
+    Event,
+    Message,
+    MessageAddress,
+    has_status,
+)
 from webapp.campaigns.states import Status
 from webapp.core.clock import now
 from webapp.core.db import db, db_now, reading
@@ -233,6 +239,15 @@ def _reap_one(worker_id: uuid.UUID, silent: "sa.ColumnElement[bool]") -> int:
     ).all()
     if lost:
         _tell([(row.id, row.attempt) for row in lost])
+        db.session.execute(
+            sa.update(MessageAddress)
+            .where(
+                MessageAddress.message_id.in_([row.id for row in lost]),
+                MessageAddress.status == Status.SENDING,
+            )
+            .values(status=Status.UNKNOWN)
+            .execution_options(synchronize_session=False)
+        )
         proving.catch_up([row.id for row in lost])
     db.session.commit()
     return len(lost)

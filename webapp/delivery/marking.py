@@ -31,11 +31,10 @@ from webapp.campaigns.states import State, Status
 from webapp.campaigns.timing import may_send
 from webapp.core.db import db
 from webapp.core.ids import uuid7
-from webapp.delivery import limits
+from webapp.delivery import copies, limits
 from webapp.delivery.connections import Handed
 from webapp.delivery.excluding import (
     AS_SEEN,
-    LEFT_OUT_WORDS,
     SEEN,
     refuse,
     seen,
@@ -47,7 +46,6 @@ from webapp.delivery.liveness import Me, database_time, hold_briefly
 from webapp.delivery.plans import Plan
 from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import (
-    ADDRESS,
     ATTEMPT,
     EVENT,
     IDS,
@@ -251,7 +249,7 @@ def _begin(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> None:
         of_first = ids if len(first) == len(rows) else IDS.rows(first)
         given = {"ids": of_first, "at": this.at}
         connection.execute(_TELL_RENDERED[connection.dialect.name], given)
-    _address(rows)
+    copies.begin(rows)
 
 
 # Statements are made once: making one costs more than running it.
@@ -292,46 +290,6 @@ _ADD_ATTEMPTS = sa.insert(ATTEMPT).from_select(
         sa.literal(""),
     ),
 )  # fmt: skip
-
-
-def _address(rows: Sequence[Prepared]) -> None:
-    """Write the row of each envelope recipient where there are several."""
-    several = [row for row in rows if row.kinds or row.left_out]
-    if not several:
-        return
-    connection = db.session.connection()
-    ids = [row.id for row in several]
-    query = sa.select(ADDRESS.c.message_id, ADDRESS.c.address)
-    there = {
-        (message_id, address)
-        for message_id, address in connection.execute(
-            query.where(ADDRESS.c.message_id.in_(ids))
-        )
-    }
-    given = [
-        (row.id, addr, kind, status, words)
-        for row in several
-        for kinds, status, words in (
-            (row.kinds, Status.SENDING, ""),
-            (row.left_out, Status.SKIPPED, LEFT_OUT_WORDS),
-        )
-        for addr, kind in kinds.items()
-    ]
-    names = ("message_id", "address", "kind", "status", "reply")
-    fresh = [dict(zip(names, one, strict=True)) for one in given]
-    fresh = [one for one in fresh if (one["message_id"], one["address"]) not in there]
-    if fresh:
-        connection.execute(sa.insert(ADDRESS), fresh)
-    for row in (row for row in several if row.left_out):
-        connection.execute(
-            sa.update(ADDRESS)
-            .where(
-                ADDRESS.c.message_id == row.id,
-                ADDRESS.c.address.in_(row.left_out),
-                ADDRESS.c.status != Status.SENT,
-            )
-            .values(status=Status.SKIPPED, reply=LEFT_OUT_WORDS)
-        )
 
 
 def _read_back(

@@ -15,7 +15,8 @@ silence      unknown                                           yes
 
 *Lost* is a connection that broke before the final dot. A deferred message gives up
 when it is older than the sender's queue lifetime. Each envelope recipient has an
-outcome of its own; the message is what the table `_together` makes of them.
+outcome of its own; the message is what the table `_together` makes of them. Where a try
+said nothing of any recipient, it decides alone: that a copy went earlier sends nothing.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from webapp.campaigns.states import Status
+from webapp.senders.hardness import is_dead_address
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
 from webapp.senders.replies import FAILURES, FailureClass, classify
 
@@ -30,6 +32,10 @@ RETRY_AFTER = (60, 300, 900, 3600, 10800)
 LOST_AFTER = 60
 JITTER = 0.1
 REPLY_LENGTH = 1000
+
+# What proof may mend, and what silence may end.
+PROVABLE = (Status.SENDING, Status.UNKNOWN, Status.PENDING)
+UNPROVEN = (Status.SENDING,)
 
 STATUS_OF = {
     Kind.ACCEPTED: Status.SENT,
@@ -76,6 +82,8 @@ class Verdict:
     ----------
     delay
         Seconds until it is due again; only for *deferred*.
+    dead
+        The recipients of which the server says that there is no such address.
     """
 
     status: Status
@@ -87,6 +95,7 @@ class Verdict:
     reply: str = ""
     outcome: str = "not tried"
     addresses: tuple[tuple[str, Status, int | None, str], ...] = ()
+    dead: tuple[str, ...] = ()
 
 
 def not_tried(standing: Standing) -> Verdict:
@@ -121,7 +130,10 @@ def verdict(outcome: Outcome, standing: Standing, chance: float = 0.5) -> Verdic
         one.addr: _status_of_one(outcome, one, gives_up) for one in outcome.recipients
     }
     alone = _given_up(STATUS_OF[outcome.kind], gives_up)
-    status = _together({**standing.settled, **now_settled}, standing.primary, alone)
+    status = alone
+    if now_settled or outcome.kind is Kind.ACCEPTED:
+        settled = {**standing.settled, **now_settled}
+        status = _together(settled, standing.primary, alone)
     decisive = _decisive(outcome, now_settled, status, standing.primary)
     failure, reason = None, ""
     if status in {Status.DEFERRED, Status.FAILED}:
@@ -143,7 +155,13 @@ def verdict(outcome: Outcome, standing: Standing, chance: float = 0.5) -> Verdic
             (one.addr, now_settled[one.addr], one.code, one.reply[:REPLY_LENGTH])
             for one in outcome.recipients
         ),
+        dead=tuple(one.addr for one in outcome.recipients if _is_dead(one)),
     )
+
+
+def _is_dead(one: RecipientOutcome) -> bool:
+    is_refused = one.kind is Kind.REFUSED
+    return is_refused and is_dead_address(one.code, one.enhanced, one.reply)
 
 
 def _gives_up(outcome: Outcome, standing: Standing, tries: int) -> bool:

@@ -7,7 +7,7 @@ somebody else tried in between is not marked with what was composed before that.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,8 @@ TICKET_ROWS = 2000
 # A campaign with more left is begun at so many places, so that workers seldom meet.
 SPREAD_ROWS = 500
 PLACES = 16
-NOT_AGAIN = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED})
+# What became of an address in an earlier try, so that it is not tried again by itself.
+SETTLED = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,8 @@ def _due(plan: Plan, last: int, high: int | None, count: int) -> Sequence[Any]:
 
 def _chunk(plan: Plan, pool: RenderPool, rows: Sequence[Any]) -> list[Ready]:
     at = now()
-    drafts = [_draft(plan, row, at) for row in rows]
-    known = _known([row.id for row in rows], plan)
+    known = _known(plan, rows)
+    drafts = [_draft(plan, row, at, known.get(row.id, {})) for row in rows]
     return [
         _ready(plan, draft, filled, known.get(draft.row.id, {}))
         for draft, filled in zip(drafts, _rendered(plan, pool, drafts), strict=True)
@@ -193,10 +194,10 @@ class _Draft:
     left_out: Mapping[str, str]
 
 
-def _draft(plan: Plan, row: Any, at: datetime) -> _Draft:
+def _draft(plan: Plan, row: Any, at: datetime, known: Mapping[str, Status]) -> _Draft:
     bodies, stationery = row.bodies, plan.stationery
     if stationery is None:
-        bodies, stationery = _own_stationery(plan, row)
+        bodies, stationery = _own_stationery(plan, row, known)
     header = row.message_id_header
     if not header and stationery is not None:
         addr = stationery.from_.addr
@@ -226,14 +227,22 @@ def _left_out(given: Mapping[str, Any] | None, left: Mapping[str, Any] | None) -
     }
 
 
-def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
+def _own_stationery(
+    plan: Plan, row: Any, known: Mapping[str, Status]
+) -> tuple[Any, Stationery | None]:
     """Return what a single message says of itself, without who is suppressed.
 
-    Where nobody would be left, all stay: the mark then skips the message. Nothing is
-    returned where it is malformed.
+    Where nobody would be left, all stay: the mark then skips the message. Who is not
+    tried again stays too, so that the rest gets the same octets as the first ones did.
+    Nothing is returned where it is malformed.
     """
+    keep = {
+        addr
+        for addr, status in known.items()
+        if status in {Status.SENT, Status.FAILED} and row.status is Status.DEFERRED
+    }
     try:
-        bodies = _without_suppressed(row.bodies or {})
+        bodies = _without_suppressed(row.bodies or {}, keep)
         single = Message(bodies=bodies, sender_id=plan.own_id)
         return bodies, plan.by_sender(letters.stationery_of_single(single))
     except AddressError:
@@ -242,13 +251,15 @@ def _own_stationery(plan: Plan, row: Any) -> tuple[Any, Stationery | None]:
         db.session.rollback()
 
 
-def _without_suppressed(bodies: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_suppressed(
+    bodies: Mapping[str, Any], keep: Collection[str]
+) -> Mapping[str, Any]:
+    def stays(one: str) -> bool:
+        box = parse_mailbox(one)
+        return box.addr in keep or bool(allowed((box,), None, transactional=True))
+
     left = {
-        kind: [
-            one
-            for one in bodies[kind]
-            if allowed((parse_mailbox(one),), None, transactional=True)
-        ]
+        kind: [one for one in bodies[kind] if stays(one)]
         for kind in ("to", "cc", "bcc")
         if bodies.get(kind)
     }
@@ -266,12 +277,16 @@ def _rendered(
     return pool.render_many(stationery.source, values, stationery.base_url)
 
 
-def _known(ids: Sequence[int], plan: Plan) -> dict[int, dict[str, Status]]:
-    """Return what became of single recipients in earlier tries."""
-    stationery = plan.stationery
-    if stationery is not None and not (stationery.cc or stationery.bcc):
-        return {}
+def _known(plan: Plan, rows: Sequence[Any]) -> dict[int, dict[str, Status]]:
+    """Return what became of single recipients in earlier tries.
+
+    Asked of the rows and not of the campaign: its copies may be suppressed by now, and
+    who has the message already must not get it again for that.
+    """
+    ids = [row.id for row in rows if plan.campaign_id is None or row.attempt]
     found: dict[int, dict[str, Status]] = {}
+    if not ids:
+        return found
     columns = (MessageAddress.message_id, MessageAddress.address, MessageAddress.status)
     with reading():
         query = sa.select(*columns).where(MessageAddress.message_id.in_(ids))
@@ -298,9 +313,11 @@ def _ready(
     except (ComposeError, AddressError) as error:
         return Refusal(row.id, row.attempt, error.words)
     # A person who tries again means all that failed; waiting means what was deferred.
-    over = {Status.SENT, Status.SKIPPED} if row.status is Status.PENDING else NOT_AGAIN
+    over = {Status.SENT, Status.SKIPPED} if row.status is Status.PENDING else SETTLED
     targets = tuple(addr for addr in composed.rcpt_to if known.get(addr) not in over)
-    several = len(composed.rcpt_to) > 1 or known or draft.left_out
+    gone = {addr: "" for addr in known if addr not in composed.rcpt_to}
+    left_out = {**gone, **draft.left_out}
+    several = len(composed.rcpt_to) > 1 or known or left_out
     kinds = _kinds(letter, composed) if several else {}
     primary = frozenset(addr for addr, kind in kinds.items() if kind == "to")
     return Prepared(
@@ -320,12 +337,16 @@ def _ready(
             lifetime=plan.lifetime,
             primary=primary or frozenset(composed.rcpt_to),
             settled={
-                addr: status for addr, status in known.items() if addr not in targets
+                addr: Status.SKIPPED
+                if addr in left_out and status not in SETTLED
+                else status
+                for addr, status in known.items()
+                if addr not in targets
             },
             retry_after=plan.retry_after,
         ),
         kinds=kinds,
-        left_out=draft.left_out,
+        left_out=left_out,
     )
 
 

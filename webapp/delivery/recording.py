@@ -21,29 +21,23 @@ from webapp.campaigns.models import (
     Campaign,
     Event,
     Message,
-    MessageAddress,
     has_status,
 )
 from webapp.campaigns.states import State, Status
 from webapp.core import blobs
 from webapp.core.batch import Batch
 from webapp.core.db import db
-from webapp.delivery import dead_addresses
+from webapp.delivery import copies, dead_addresses
 from webapp.delivery.connections import Handed
 from webapp.delivery.models import Worker
-from webapp.delivery.outcomes import Verdict
-from webapp.senders.replies import FailureClass
+from webapp.delivery.outcomes import PROVABLE, UNPROVEN, Verdict
 
 MESSAGE = cast(sa.Table, Message.__table__)
 ATTEMPT = cast(sa.Table, Attempt.__table__)
-ADDRESS = cast(sa.Table, MessageAddress.__table__)
 EVENT = cast(sa.Table, Event.__table__)
 WORKER = cast(sa.Table, Worker.__table__)
 
 IDS = Batch("ids", id=MESSAGE.c.id.type)
-
-PROVABLE = (Status.SENDING, Status.UNKNOWN, Status.PENDING)
-UNPROVEN = (Status.SENDING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +70,16 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
             given = {"given": GIVEN.rows(_row(one, at) for one in group), "at": at}
             connection.execute(_UPDATE_MESSAGE[statuses], given)
             connection.execute(_UPDATE_ATTEMPT, given)
-    addresses = [row for one in settled for row in _address_rows(one)]
-    if addresses:
-        connection.execute(_UPDATE_ADDRESS, addresses)
+    copies.record([(one.handed, one.verdict) for one in settled])
     told = [event_of(one) for one in settled if one.verdict.outcome != "not tried"]
     tell(told, at)
     if silent:
         proving.catch_up([one.handed.prepared.id for one in silent])
     dead_addresses.note(
         {
-            one.handed.prepared.id: one.handed.attempt
+            one.handed.prepared.id: (one.handed.attempt, one.verdict.dead)
             for one in settled
-            if one.verdict.reason_class == FailureClass.ADDRESS
+            if one.verdict.dead
         },
         at,
     )
@@ -278,36 +270,6 @@ def _row(one: Settled, at: datetime) -> dict[str, Any]:
         "is_dry_run": prepared.is_dry_run,
         "outcome": verdict.outcome,
     }
-
-
-_UPDATE_ADDRESS = (
-    sa.update(ADDRESS)
-    .where(
-        ADDRESS.c.message_id == sa.bindparam("of_id"),
-        ADDRESS.c.address == sa.bindparam("of_address"),
-        ADDRESS.c.status != Status.SENT,
-    )
-    .values(
-        status=sa.bindparam("new_status"),
-        reply_code=sa.bindparam("new_reply_code"),
-        reply=sa.bindparam("new_reply"),
-    )
-)
-
-
-def _address_rows(one: Settled) -> list[dict[str, Any]]:
-    if not one.handed.prepared.kinds:
-        return []
-    return [
-        {
-            "of_id": one.handed.prepared.id,
-            "of_address": addr,
-            "new_status": status,
-            "new_reply_code": code,
-            "new_reply": reply,
-        }
-        for addr, status, code, reply in one.verdict.addresses
-    ]
 
 
 # Nothing is deferred in a cancelled campaign.

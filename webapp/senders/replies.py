@@ -107,24 +107,6 @@ _BY_CODE_ALONE = {
     553: FailureClass.ADDRESS,
 }
 
-_DEAD = re.compile(r"(?<![\d.])5\.(?:1\.(?:[0-69]|10)|2\.1)(?![\d.])")
-
-
-def names_a_dead_address(reply: str) -> bool:
-    """Say whether a refusal says itself that there is no such address.
-
-    A bare 550 can mean anything, so that alone stops no mail for good.
-
-    Examples
-    --------
-    >>> [names_a_dead_address(s) for s in ("5.1.1 No", "No such user", "Refused")]
-    [True, True, False]
-    """
-    kind = next(
-        (kind for pattern, kind in _BY_WORDS if pattern.search(reply.lower())), None
-    )
-    return bool(_DEAD.search(reply)) or kind is FailureClass.ADDRESS
-
 
 def classify(
     code: int | None,
@@ -160,12 +142,17 @@ def classify(
     for pattern, failure_class in _BY_CODE:
         if pattern.match(key):
             return FAILURES[failure_class]
-    return FAILURES[_by_words(code, reply.lower())]
+    by_code = _BY_CODE_ALONE.get(code, FailureClass.POLICY)
+    return FAILURES[class_by_words(reply) or by_code]
 
 
-def _by_words(code: int, reply: str) -> FailureClass:
-    """Read the class of a permanent reply from its words, or from its bare code."""
-    for pattern, failure_class in _BY_WORDS:
-        if pattern.search(reply):
-            return failure_class
-    return _BY_CODE_ALONE.get(code, FailureClass.POLICY)
+def class_by_words(reply: str) -> FailureClass | None:
+    """Return the class that the words of a permanent reply name, where they name one.
+
+    Examples
+    --------
+    >>> class_by_words("No such user"), class_by_words("Refused")
+    (<FailureClass.ADDRESS: 'address'>, None)
+    """
+    reply = reply.lower()
+    return next((kind for words, kind in _BY_WORDS if words.search(reply)), None)

@@ -12,11 +12,11 @@ from webapp.core.words import _
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.models import Mail
 from webapp.operators import audit
+from webapp.senders.hardness import Hardness
 from webapp.suppressions import service as suppressions
 from webapp.suppressions.models import Channel, Reason, Suppression
 from webapp.triage import effects
 from webapp.triage.effects import PERSON, SUGGESTION
-from webapp.triage.hardness import Hardness
 from webapp.triage.models import Answer
 from webapp.triage.naming import TOKEN
 from webapp.triage.sorting import Sorted

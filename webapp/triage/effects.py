@@ -20,9 +20,9 @@ from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.models import Mail
+from webapp.senders.hardness import Hardness
 from webapp.suppressions import service as suppressions
 from webapp.suppressions.models import Channel, Reason, Suppression
-from webapp.triage.hardness import Hardness
 from webapp.triage.models import Answer
 from webapp.triage.naming import VERP
 from webapp.triage.sorting import Sorted, Verdict

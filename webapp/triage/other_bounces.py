@@ -19,8 +19,9 @@ from flufl.bounce import all_failures
 
 from webapp.mailboxes.headers import BLOCK_CAP, Headers, message_ids
 from webapp.mailboxes.mime import Parsed
+from webapp.senders.hardness import Hardness, code_in, enhanced_in, hardness
+from webapp.senders.phrases import NO_SUCH_ADDRESS
 from webapp.triage import auto_replies
-from webapp.triage.hardness import Hardness, code_in, enhanced_in, hardness
 from webapp.triage.phrases import (
     BOUNCE_OPENINGS,
     BOUNCE_SUBJECTS,
@@ -28,7 +29,6 @@ from webapp.triage.phrases import (
     DAEMON_NAMES,
     DELAYS,
     FAILURES,
-    NO_SUCH_ADDRESS,
 )
 from webapp.triage.returned import enclosed, parted, texts
 

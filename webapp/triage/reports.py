@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from webapp.core.one_line import one_line
 from webapp.mailboxes.headers import Headers, parse_headers
 from webapp.mailboxes.mime import Parsed, Part
-from webapp.triage.hardness import code_in, enhanced_in
+from webapp.senders.hardness import code_in, enhanced_in
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 RECEIPTS = frozenset(

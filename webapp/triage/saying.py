@@ -14,9 +14,9 @@ from webapp.core.errors import Invalid, Refused
 from webapp.core.words import _
 from webapp.mailboxes.kinds import MailKind
 from webapp.operators import audit
+from webapp.senders.hardness import Hardness
 from webapp.triage import answers, effects
 from webapp.triage.effects import PERSON, SUGGESTION
-from webapp.triage.hardness import Hardness
 from webapp.triage.models import Answer
 from webapp.triage.sorting import Sorted
 

@@ -26,9 +26,9 @@ from webapp.mailboxes.arrivals import Arrival
 from webapp.mailboxes.headers import Headers, parse_addresses, parse_headers
 from webapp.mailboxes.kinds import MailKind
 from webapp.mailboxes.mime import Parsed, parse_mail
+from webapp.senders.hardness import Hardness, hardness
 from webapp.triage import auto_replies, complaints, goodbyes, naming, other_bounces
 from webapp.triage.bare_text import bare
-from webapp.triage.hardness import Hardness, hardness
 from webapp.triage.naming import BY_MESSAGE_ID, TOKEN, VERP, Proof, Read
 from webapp.triage.reports import Report, is_receipt, original_ids, reports_in
 from webapp.triage.returned import enclosed, ids_in, parted, texts

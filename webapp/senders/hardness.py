@@ -1,7 +1,13 @@
-"""How final a bounce is: from status codes and words. Pure.
+"""How final a refusal is: from status codes and words. Pure.
 
-Only *hard* says that the address is dead. A mailbox that is full, a filter that does
-not like us, a letter that is too large: the address is alive, and stays.
+One rule for what a server says while a message is handed over and for the bounce that
+comes later. Only *hard* says that the address is dead. A mailbox that is full, a filter
+that does not like us, a letter that is too large: the address is alive, and stays.
+
+A bare code names no reason. 550 is "mailbox not found, no access, or command rejected
+for policy reasons" (RFC 5321 4.2.3), and 5.0.0 that "something went wrong" (RFC 3463
+3.1): the message has failed, but nobody is written to no more for that. Where they come
+again and again they count as soft bounces do.
 
 Sources: RFC 3463 and the IANA registry of enhanced status codes; the words are those
 that large providers use where their codes say little.
@@ -10,8 +16,8 @@ that large providers use where their codes say little.
 import re
 from enum import StrEnum
 
-from webapp.senders.replies import FailureClass, classify
-from webapp.triage.phrases import FULL, LATER, NO_SUCH_ADDRESS, TOO_LARGE
+from webapp.senders.phrases import FULL, LATER, NO_SUCH_ADDRESS, TOO_LARGE
+from webapp.senders.replies import FailureClass, class_by_words, classify
 
 
 class Hardness(StrEnum):
@@ -76,6 +82,8 @@ def hardness(status: str, words: str) -> Hardness:
     'hard'
     >>> hardness("5.1.1", "550 max message size exceeded").value
     'blocked'
+    >>> hardness("5.0.0", "550 No").value, hardness("", "550 No such user").value
+    ('soft', 'hard')
     """
     status = _telling(status, words)
     detail = status[2:]
@@ -102,9 +110,12 @@ def _telling(status: str, words: str) -> str:
 
 
 def _by_words(status: str, words: str) -> Hardness:
+    """Read the words, and of codes alone only that it is no matter of the address."""
     code = code_in(words) or (550 if status.startswith("5") else None)
     kind = classify(code or 550, status or None, words).failure_class
     if code is None and kind is not FailureClass.POLICY:
+        return Hardness.SOFT
+    if kind is FailureClass.ADDRESS and class_by_words(words) is not kind:
         return Hardness.SOFT
     return {
         FailureClass.ADDRESS: Hardness.HARD,
@@ -112,3 +123,17 @@ def _by_words(status: str, words: str) -> Hardness:
         FailureClass.CONTENT: Hardness.BLOCKED,
         FailureClass.SENDER: Hardness.BLOCKED,
     }.get(kind, Hardness.SOFT)
+
+
+def is_dead_address(code: int | None, enhanced: str | None, reply: str) -> bool:
+    """Say whether a refusal at sending says itself that there is no such address.
+
+    Examples
+    --------
+    >>> is_dead_address(550, "5.1.1", "5.1.1 No"), is_dead_address(550, None, "No")
+    (True, False)
+    """
+    if code is None:
+        return False
+    status = enhanced or f"{str(code)[0]}.0.0"
+    return hardness(status, f"{code} {reply}") is Hardness.HARD
