@@ -13,7 +13,7 @@ from typing import IO
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 def _read_all(pipe: IO[str], lines: list[str]) -> None:

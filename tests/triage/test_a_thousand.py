@@ -21,7 +21,7 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.core.db import db
 from webapp.mailboxes.models import Mail, Mailbox, MailboxSecurity
 
-PATIENCE = 90
+PATIENCE = 300
 WHO = {"bounce": 50, "dsn": 20, "reply": 30, "away": 20, "stop": 10, "click": 10}
 ANSWERS = {
     "replied": 30,
