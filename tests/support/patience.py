@@ -25,6 +25,8 @@ PLACES = (
 )
 #: So long what is known of the folders is believed, and who was seen is still there.
 SPANS = ("webapp.mailboxes.folders.FRESH", "webapp.triage.presence.LASTS")
+#: A mailbox in trouble is left alone for so long, and longer each time.
+PAUSES = "webapp.mailboxes.reach.BACK_OFF", (LONG, 2 * LONG, 5 * LONG, 15 * LONG)
 
 
 def be_patient() -> None:
@@ -34,3 +36,4 @@ def be_patient() -> None:
         patch.setattr(place, LONG)
     for place in SPANS:
         patch.setattr(place, datetime.timedelta(seconds=LONG))
+    patch.setattr(*PAUSES)
