@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("oauth_token_url", sa.String(length=500), nullable=False),
         sa.Column("oauth_client_id", sa.String(length=500), nullable=False),
         sa.Column("oauth_scope", sa.String(length=500), nullable=False),
+        sa.Column("authserv_id", sa.String(length=500), nullable=False),
         sa.Column("folder_map", sa.JSON(), nullable=False),
         sa.Column(
             "state",
