@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import PageClient
+from tests.mailboxes.conftest import access_to
 from tests.support.fake_imap import FakeImap, fake_imap
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.mailboxes import folders, service
+from webapp.mailboxes import folders, patience, service
+from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.models import Folder, IndexedMail, Mailbox, MailboxState
 
 ANSWERS = {
@@ -24,9 +26,14 @@ def silent(app: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
     """A server that lists its folders and then says nothing any more."""
     del app
     monkeypatch.setattr("webapp.mailboxes.imap_wire.COMMAND_SECONDS", 300.0)
-    monkeypatch.setattr("webapp.triage.routes.PAGE_SECONDS", 0.6)
     with fake_imap(ANSWERS) as server:
         yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pages wait for their lists a little only."""
+    monkeypatch.setattr("webapp.triage.routes.PAGE_SECONDS", 0.6)
 
 
 @pytest.fixture
@@ -66,6 +73,7 @@ def path(inbox: Folder) -> str:
     return found
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_list_is_what_was_seen_last(client: PageClient, inbox: Folder) -> None:
     url = path(inbox)
     began = time.monotonic()
@@ -80,6 +88,7 @@ def test_the_list_is_what_was_seen_last(client: PageClient, inbox: Folder) -> No
     assert 'rel="next"' in page
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_next_page_does_not_wait_again(
     client: PageClient, inbox: Folder, silent: FakeImap
 ) -> None:
@@ -92,9 +101,86 @@ def test_the_next_page_does_not_wait_again(
     assert box.state is MailboxState.RETRYING
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_search_shows_nothing_that_it_did_not_find(
     client: PageClient, inbox: Folder
 ) -> None:
     page = client.get(f"{path(inbox)}?q=is:unread").get_data(as_text=True)
     assert "did not answer in time" in page
     assert "letter 60" not in page
+
+
+def mute(heard: bytes) -> bytes:
+    """Answer FETCH for a list, and keep silent about a whole mail."""
+    if b"BODY.PEEK[]" in heard:
+        return b"SILENCE"
+    row = b'UID 60 FLAGS () INTERNALDATE "20-Nov-2026 07:12:41 +0000" RFC822.SIZE 9'
+    return b"* 60 FETCH (%b)\r\n" % row
+
+
+@pytest.fixture
+def mute_about_mails(
+    silent: FakeImap, inbox: Folder, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The address of a mail of which the server gives the row and nothing more."""
+    for routes in ("routes", "reading_routes"):
+        monkeypatch.setattr(f"webapp.triage.{routes}.SILENCE_SECONDS", 0.6)
+    opened = b"* 60 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 61] x\r\n"
+    silent.answers = {**ANSWERS, "EXAMINE": opened, "FETCH": mute}
+    return f"{path(inbox)}/60"
+
+
+def test_a_mail_that_does_not_come_says_so_and_offers_to_try_again(
+    client: PageClient,
+    mute_about_mails: str,
+    silent: FakeImap,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = client.get(mute_about_mails).get_data(as_text=True)
+    assert "This mail cannot be shown" in page
+    assert "did not answer in time" in page
+    assert 'id="bulk"' in page  # the list is there all the same
+    silent.answers = {**silent.answers, "FETCH": whole}
+    again = f"/mailboxes/1/try-again?next={mute_about_mails}"
+    assert f'action="{again}"' in page
+    monkeypatch.setattr("webapp.triage.routes.SILENCE_SECONDS", 60.0)
+    assert client.submit(again).location == mute_about_mails
+    assert "Hello at last" in client.get(mute_about_mails).get_data(as_text=True)
+
+
+def whole(heard: bytes) -> bytes:
+    """Answer FETCH, and tell the whole mail too."""
+    source = b"Subject: late\r\n\r\nHello at last"
+    told = mute(heard.replace(b"BODY.PEEK[]", b"")).removesuffix(b")\r\n")
+    if b"BODY.PEEK[]" not in heard:
+        return told + b")\r\n"
+    return told + b" BODY[]<0> {%d}\r\n%b)\r\n" % (len(source), source)
+
+
+def test_a_frame_that_does_not_come_says_so(
+    client: PageClient, mute_about_mails: str
+) -> None:
+    answer = client.get(f"{mute_about_mails}/frame")
+    assert "Open the mail again" in answer.get_data(as_text=True)
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_server_that_goes_on_talking_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[tuple[float | None, float]] = []
+    with fake_imap({}) as server:
+        line = connect(access_to(server.port)).line
+        send = line.imap.send
+
+        def sent(octets: bytes) -> None:
+            silence = line.imap.sock.gettimeout()
+            waits.append((silence, patience.seconds_in_all(20.0)))
+            send(octets)
+
+        monkeypatch.setattr(line.imap, "send", sent)
+        with patience.while_heard(3.0):
+            line.command(b"NOOP", [])
+        line.command(b"NOOP", [])
+        line.close()
+    assert waits[:2] == [(3.0, 20.0), (20.0, 20.0)]

@@ -20,7 +20,11 @@ from webapp.mailboxes.imap_answers import Answer
 from webapp.mailboxes.imap_client import ANSWER_CAP, Client, Reader, Wire
 from webapp.mailboxes.imap_commands import Command, Heard, refusal, refuse_line_breaks
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
-from webapp.mailboxes.patience import seconds_left
+from webapp.mailboxes.patience import (
+    seconds_in_all,
+    seconds_left,
+    seconds_of_silence,
+)
 
 COMMAND_SECONDS = 20.0
 #: A mail of 25 MB has to go up; the line may be thin.
@@ -159,11 +163,9 @@ class Line:
     def guarded(self, seconds: float | None = None) -> Iterator[None]:
         """Turn what the library raises into our errors; a deadline cuts the line."""
         self.imap.budget = ANSWER_CAP
-        wait = seconds_left(seconds or COMMAND_SECONDS)
-        deadline = threading.Timer(wait, self._cut)
-        deadline.daemon = True
-        deadline.start()
+        deadline = self._deadline(seconds_in_all(seconds or COMMAND_SECONDS))
         try:
+            self.imap.sock.settimeout(seconds_of_silence(COMMAND_SECONDS))
             yield
         except imaplib.IMAP4.abort as error:
             self.broken = True
@@ -186,6 +188,12 @@ class Line:
             raise
         finally:
             deadline.cancel()
+
+    def _deadline(self, seconds: float) -> threading.Timer:
+        deadline = threading.Timer(seconds, self._cut)
+        deadline.daemon = True
+        deadline.start()
+        return deadline
 
     def _cut(self) -> None:
         self.broken = self._is_late = True

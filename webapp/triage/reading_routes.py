@@ -3,14 +3,17 @@
 Each takes ``?inside=``: the place of a mail inside the mail.
 """
 
+from html import escape
+
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.core import downloads
-from webapp.core.errors import DomainError
+from webapp.core.errors import DomainError, Unavailable
 from webapp.mailboxes import answers, folders, mails
 from webapp.mailboxes.in_words import in_words
 from webapp.mailboxes.inner_mails import Place
+from webapp.mailboxes.patience import SILENCE_SECONDS, while_heard
 from webapp.mailboxes.sanitise import frame_document
 from webapp.mailboxes.sanitise_limited import TooHard
 from webapp.operators.access import Scope, requires
@@ -19,6 +22,7 @@ bp = Blueprint("reading", __name__)
 
 MAIL = "/triage/<int:mailbox_id>/<int:folder_id>/<int:uid>"
 TOO_HARD = "<p>This HTML is too complicated to show. Download the source to see it.</p>"
+AWAY = "<p>{} Open the mail again to see it.</p>"
 
 
 @bp.get(MAIL + "/frame")
@@ -29,12 +33,14 @@ def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     one = folders.of_mailbox(mailbox_id, folder_id)
     uidvalidity, inside = _asked()
     try:
-        with in_words():
+        with in_words(), while_heard(SILENCE_SECONDS):
             clean = mails.html_of(one, uid, uidvalidity, inside, remote=remote)
         document = frame_document(clean)
     except DomainError as error:
         if isinstance(error.__cause__, TooHard):
             return answers.framed(TOO_HARD, remote_images=False)
+        if isinstance(error, Unavailable):
+            return answers.framed(AWAY.format(escape(error.words)), remote_images=False)
         raise
     return answers.framed(document, remote_images=remote)
 
@@ -44,7 +50,7 @@ def frame(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
 def source(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     """Download the complete source of a mail."""
     one = folders.of_mailbox(mailbox_id, folder_id)
-    with in_words():
+    with in_words(), while_heard(SILENCE_SECONDS):
         spool = mails.source(one, uid, *_asked())
     return downloads.download(spool, f"mail-{uid}.eml", "message/rfc822")
 
@@ -56,7 +62,7 @@ def attachment(
 ) -> ResponseReturnValue:
     """Download an attachment."""
     one = folders.of_mailbox(mailbox_id, folder_id)
-    with in_words():
+    with in_words(), while_heard(SILENCE_SECONDS):
         part, spool = mails.attachment(one, uid, number, *_asked())
     return downloads.download(spool, part.file_name, part.mime_type)
 
