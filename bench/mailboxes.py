@@ -106,8 +106,8 @@ def _elsewhere(us: Ours, count: int) -> Iterator[Line]:
     line, middle = us.connection, count // 2
     spent = us.spends(lambda: browsing.page(line, RAW, below=middle))
     yield _round_trips("an older page, from the middle", spent.round_trips, 1)
-    day = datetime.now(UTC).date()
-    spent = us.spends(lambda: browsing.last_before(line, RAW, day))
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = us.spends(lambda: browsing.last_before(line, RAW, today))
     yield _round_trips("the place of a day", spent.round_trips, 4)
     spent = us.spends(lambda: opening.open_mail(line, RAW, middle))
     yield _round_trips("open a mail", spent.round_trips, 1)

@@ -6,6 +6,7 @@ from datetime import date
 from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from tests.conftest import ApiClient
 from tests.mailboxes.samples import mail, put
 from tests.support.dovecot import Dovecot
+from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.mailboxes import (
     browsing,
+    conversations,
     folders,
     index_rows,
     index_search,
@@ -26,7 +29,8 @@ from webapp.mailboxes import (
 )
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import Unreachable
-from webapp.mailboxes.index_search import Asked, NotIndexed, Sort
+from webapp.mailboxes.index_conditions import NotIndexed
+from webapp.mailboxes.index_search import Asked, Sort
 from webapp.mailboxes.models import Folder, IndexedMail, Mailbox
 
 Index = Callable[[], None]
@@ -191,6 +195,7 @@ def test_a_mail_that_breaks_the_connection_is_set_aside(
         "ada",
         "sent-since:2026-03-10 sent-before:2026-03-20",
         "uid:3,7:9",
+        "uid:30:*",
         "-subject:membership",
         'subject:"\\""',
         "subject:\\\\",
@@ -201,6 +206,19 @@ def test_the_index_finds_what_the_server_finds(
 ) -> None:
     index()
     assert uids(inbox, text) == on_the_server(inbox, text)
+
+
+def test_days_are_the_operators(inbox: Folder, index: Index) -> None:
+    index()
+    for zone in ("America/Los_Angeles", "Pacific/Auckland"):
+        today = now().astimezone(ZoneInfo(zone)).date()
+        for text in ("sent-on:2026-03-12", f"since:{today}", f"-on:{today}"):
+            query = query_text.parse(text, zone)
+            page, _next = index_search.page(inbox, Asked(query))
+            with folders.opened(inbox) as (connection, raw):
+                found = browsing.matching_uids(connection, raw, query)
+            assert [row.uid for row in page.rows] == sorted(found, reverse=True)
+            assert found or "sent" not in text
 
 
 def test_generated_texts(inbox: Folder, index: Index) -> None:
@@ -296,7 +314,7 @@ def test_conversations(  # noqa: PLR0917 - fixtures are arguments
     put(dovecot, login, *(some if order == "parent first" else some[::-1]))
     refreshed(mailbox)
     index()
-    found = index_search.of_thread(mailbox.id, "<b@example.com>")
+    found = conversations.of_thread(mailbox.id, "<b@example.com>")
     assert {one.message_id for one in found} == {
         "<a@example.com>",
         "<b@example.com>",
@@ -305,7 +323,12 @@ def test_conversations(  # noqa: PLR0917 - fixtures are arguments
 
 
 def test_the_page_before_a_day(
-    inbox: Folder, index: Index, dovecot: Dovecot, login: str, mailbox: Mailbox
+    inbox: Folder,
+    index: Index,
+    dovecot: Dovecot,
+    login: str,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = dovecot.client(login)
     client.create("Dated")
@@ -317,11 +340,21 @@ def test_the_page_before_a_day(
     dated = next(one for one in folders.known(mailbox.id) if one.name == "Dated")
     wanted = date(2026, 3, 11)
     assert mails.before(dated, wanted) == 11
+    in_auckland(monkeypatch)
+    assert mails.before(dated, wanted) == 10
+    monkeypatch.undo()
     index()
     db.session.refresh(dated)
     assert index_search.is_whole(dated)
     assert mails.before(dated, wanted) == 11
+    in_auckland(monkeypatch)
+    assert mails.before(dated, wanted) == 10
     assert inbox.id
+
+
+def in_auckland(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the operator live where the mails of noon arrived after midnight."""
+    monkeypatch.setattr(mails, "zone", lambda: ZoneInfo("Pacific/Auckland"))
 
 
 def test_the_api_sorts(api: ApiClient, inbox: Folder, index: Index) -> None:

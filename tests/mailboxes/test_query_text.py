@@ -15,6 +15,7 @@ from webapp.mailboxes.query import (
     QueryError,
     Smaller,
     Uids,
+    UidSpan,
     When,
     Where,
 )
@@ -53,6 +54,9 @@ def anywhere(word: str) -> Query:
         ("header:List-Id", Header("List-Id", "")),
         ("keyword:todo", Flagged("todo")),
         ("uid:4,7:9", Uids(frozenset({4, 7, 8, 9}))),
+        ("uid:9:*", UidSpan(9, 2**32 - 1)),
+        ("uid:1:99999999", UidSpan(1, 99999999)),
+        ("uid:4,9:*", Or((Uids(frozenset({4})), UidSpan(9, 2**32 - 1)))),
         ("is:read from:ada", And((SEEN, ADA))),
         ("is:read AND from:ada", And((SEEN, ADA))),
         ("is:read OR from:ada", Or((SEEN, ADA))),
@@ -62,6 +66,12 @@ def anywhere(word: str) -> Query:
 )
 def test_text_means(text: str, query: Query) -> None:
     assert parse(text) == query
+
+
+def test_days_are_those_of_a_zone() -> None:
+    query = parse("-(since:2026-11-22 is:read)", "Europe/Lisbon")
+    day = Dated(When.SINCE, date(2026, 11, 22), "Europe/Lisbon")
+    assert query == Not(And((day, SEEN)))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +92,8 @@ def test_text_means(text: str, query: Query) -> None:
         ("since:2026-02-30", "2026-11-22"),
         ("header:é:x", "header:Name"),
         ("keyword:a*b", "keyword"),
-        ("uid:1:99999999", "10000 UIDs"),
+        ("uid:1:99999999999", "uid:1:99999999999"),
+        ("uid:4294967296", "4294967295"),
         ("uid:x", "4,7:9"),
         ("from:a\r\nb", "line break"),
         ("a" * 1001, "1000 characters"),

@@ -1,9 +1,10 @@
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 from imaplib import Time2Internaldate
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from tests.mailboxes.conftest import access_to
 from tests.mailboxes.samples import START
 from tests.support.dovecot import Dovecot
-from webapp.mailboxes import browsing, folder_search
+from webapp.mailboxes import browsing, folder_search, zoned_days
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.query import (
     EVERYTHING,
+    LARGEST_NUMBER,
     And,
     Contains,
     Dated,
@@ -29,6 +31,7 @@ from webapp.mailboxes.query import (
     QueryError,
     Smaller,
     Uids,
+    UidSpan,
     When,
     Where,
 )
@@ -38,6 +41,8 @@ from webapp.mailboxes.query_text import parse
 
 WORDS = ["ada", "Report", "a(b", "{5}", "NIL", "Grüße", "50%", 'q"q', "back\\slash"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "todo"]
+#: The server's own days, and those of people on both sides of it.
+ZONES = ["", "UTC", "America/Los_Angeles", "Pacific/Auckland"]
 DAYS = [START.date() + timedelta(days=days) for days in (-1, 0, 1, 2)]
 
 
@@ -46,7 +51,7 @@ def corpus() -> list[tuple[EmailMessage, tuple[str, ...], Facts]]:
     made = []
     for number, (word, days) in enumerate(product(WORDS, (0, 1)), 1):
         flags = tuple(flag for bit, flag in enumerate(FLAGS) if number >> bit & 1)
-        received = START + timedelta(days=days)
+        received = START + timedelta(days=days, hours=9 * (number % 3))
         sent = received - timedelta(days=1)
         mail = EmailMessage()
         mail["From"] = (
@@ -61,7 +66,7 @@ def corpus() -> list[tuple[EmailMessage, tuple[str, ...], Facts]]:
         octets = mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         headers = tuple((name, str(value)) for name, value in mail.items())
         facts = Facts(
-            number, frozenset(flags), len(octets), received, sent.date(), headers, body
+            number, frozenset(flags), len(octets), received, sent, headers, body
         )
         made.append((mail, flags, facts))
     return made
@@ -91,8 +96,11 @@ leaves: st.SearchStrategy[Query] = st.one_of(
     st.builds(Flagged, st.sampled_from(FLAGS)),
     st.builds(Larger, st.integers(0, 2000)),
     st.builds(Smaller, st.integers(0, 2000)),
-    st.builds(Dated, st.sampled_from(When), st.sampled_from(DAYS)),
+    st.builds(
+        Dated, st.sampled_from(When), st.sampled_from(DAYS), st.sampled_from(ZONES)
+    ),
     st.builds(Header, st.just("X-Kind"), st.sampled_from(["even", "odd", ""])),
+    st.builds(UidSpan, st.integers(0, 30), st.sampled_from([4, 17, LARGEST_NUMBER])),
     st.builds(Uids, st.frozensets(st.integers(1, 30), max_size=5)),
 )
 queries = st.recursive(
@@ -137,6 +145,37 @@ def test_an_empty_uid_set_finds_nothing(searching: Connection) -> None:
 
 def test_a_uid_beyond_the_last_finds_nothing(searching: Connection) -> None:
     assert browsing.matching_uids(searching, b"INBOX", parse("uid:4000")) == []
+
+
+@pytest.mark.parametrize("text", ["uid:4000:*", "uid:19:*", "uid:100000:300000"])
+def test_a_span_beyond_the_last_finds_nothing(searching: Connection, text: str) -> None:
+    assert len(CORPUS) == 18
+    assert browsing.matching_uids(searching, b"INBOX", parse(text)) == []
+
+
+def test_a_day_begins_where_the_operator_is(searching: Connection) -> None:
+    day = DAYS[1].isoformat()
+    found = {
+        zone: browsing.matching_uids(searching, b"INBOX", parse(f"on:{day}", zone))
+        for zone in ("UTC", "America/Los_Angeles", "Pacific/Auckland")
+    }
+    assert len({tuple(uids) for uids in found.values()}) == 3
+    for zone, uids in found.items():
+        here = {f.uid for _m, _f, f in CORPUS if on(f.received, zone) == DAYS[1]}
+        assert set(uids) == here
+
+
+def on(instant: datetime, zone: str) -> date:
+    return instant.astimezone(ZoneInfo(zone)).date()
+
+
+def test_where_too_much_lies_around_midnight_the_server_decides(
+    searching: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoned_days, "MOST", 3)
+    query = parse(f"since:{DAYS[1]}", "Pacific/Auckland")
+    found = browsing.matching_uids(searching, b"INBOX", query)
+    assert found == [f.uid for _m, _f, f in CORPUS if on(f.received, "UTC") >= DAYS[1]]
 
 
 def test_counting_agrees_with_finding(searching: Connection) -> None:

@@ -10,7 +10,7 @@ Sequence numbers never leave this module, `places` and `folder_search`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 from webapp.mailboxes import folder_search, places
 from webapp.mailboxes.imap import Connection
@@ -249,10 +249,10 @@ def _uid_at(connection: Connection, number: int) -> int:
     return next(iter(found.items), 0)
 
 
-def last_before(connection: Connection, raw: bytes, day: date) -> int:
-    """Return the UID below which mails of a folder arrived before a day."""
+def last_before(connection: Connection, raw: bytes, instant: datetime) -> int:
+    """Return the UID below which mails of a folder arrived before an instant."""
     selected = open_folder(connection, raw)
-    return places.below_day(connection, selected.exists, day)
+    return places.below_instant(connection, selected.exists, instant)
 
 
 def count(connection: Connection, raw: bytes, query: Query = EVERYTHING) -> int:

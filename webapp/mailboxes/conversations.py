@@ -5,12 +5,14 @@ so the answer often comes before what it answers: each new mail is joined both w
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.mailboxes.headers import Headers, message_ids
-from webapp.mailboxes.models import IndexedMail
+from webapp.mailboxes.models import Folder, IndexedMail
 
 LONGEST_ID = 500
 #: Message-IDs that one statement names.
@@ -94,3 +96,47 @@ def _root(thread: str, known: dict[str, str]) -> str:
             break
         thread = above
     return thread
+
+
+@dataclass(frozen=True)
+class Member:
+    """A mail of a conversation, and where it lies."""
+
+    mailbox_id: int
+    folder_id: int
+    uidvalidity: int
+    uid: int
+    message_id: str
+    who: str
+    received_at: datetime | None
+
+
+def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[Member]:
+    """Return the conversation of a mail, oldest first, over all folders."""
+    if not message_id:
+        return []
+    thread = sa.select(IndexedMail.thread).where(
+        IndexedMail.mailbox_id == mailbox_id, IndexedMail.message_id == message_id
+    )
+    query = (
+        sa.select(
+            IndexedMail.mailbox_id,
+            IndexedMail.folder_id,
+            IndexedMail.uidvalidity,
+            IndexedMail.uid,
+            IndexedMail.message_id,
+            IndexedMail.who,
+            IndexedMail.received_at,
+        )
+        .join(Folder, Folder.id == IndexedMail.folder_id)
+        .where(
+            IndexedMail.mailbox_id == mailbox_id,
+            IndexedMail.thread.in_(thread),
+            IndexedMail.uidvalidity == Folder.indexed_validity,
+        )
+        .order_by(IndexedMail.received_at, IndexedMail.id)
+    )
+    with reading():
+        found = [Member(*row) for row in db.session.execute(query.limit(limit))]
+        db.session.rollback()
+    return found

@@ -19,6 +19,7 @@ from webapp.mailboxes.query import (
     to_imap,
 )
 from webapp.mailboxes.query_simplify import simplify
+from webapp.mailboxes.zoned_days import resolved
 
 WINDOW = 5000
 BODY_WINDOW = 500
@@ -36,7 +37,7 @@ def newest(
         The UIDs, newest first and one more than `limit` if there are; the number up to
         which is still to be searched, 0 at the end; whether there was time enough.
     """
-    keys, utf8 = _keys(query)
+    keys, utf8 = _keys(connection, query)
     window = BODY_WINDOW if _reads_bodies(query) else WINDOW
     until = time.monotonic() + SECONDS
     hits: list[int] = []
@@ -52,25 +53,25 @@ def newest(
 
 def matching(connection: Connection, query: Query, exists: int) -> list[int]:
     """Return every UID that matches, oldest first."""
-    keys, utf8 = _keys(query)
-    uids: list[int] = []
+    keys, utf8 = _keys(connection, query)
+    uids: set[int] = set()  # mails that leave meanwhile move others down a window
     for last in range(exists, 0, -WINDOW):
         span = b"%d:%d" % (max(1, last - WINDOW + 1), last)
-        uids += _search(connection, [span, *keys], utf8=utf8)
+        uids.update(_search(connection, [span, *keys], utf8=utf8))
     return sorted(uids)
 
 
 def count(connection: Connection, query: Query, exists: int) -> int:
     """Return how many mails match: one round trip where the server has ESEARCH."""
     if connection.has("ESEARCH"):
-        keys, utf8 = _keys(query)
+        keys, utf8 = _keys(connection, query)
         return connection.count(keys, utf8=utf8)
     return len(matching(connection, query, exists))
 
 
-def _keys(query: Query) -> tuple[list[bytes], bool]:
+def _keys(connection: Connection, query: Query) -> tuple[list[bytes], bool]:
     """Return the search keys, and whether they need a charset."""
-    simple = simplify(query)
+    simple = simplify(resolved(connection, query))
     return to_imap(simple), needs_charset(simple)
 
 

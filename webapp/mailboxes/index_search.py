@@ -8,7 +8,7 @@ server gives are looked at. Anything else goes to the server's own search.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -19,35 +19,20 @@ from webapp.mailboxes import browsing, folders, index_rows
 from webapp.mailboxes.browsing import Page, open_rows, rows_by_uid
 from webapp.mailboxes.headers import Headers, parse_addresses
 from webapp.mailboxes.imap import Connection
-from webapp.mailboxes.models import Folder, IndexedMail
-from webapp.mailboxes.query import (
-    And,
-    Contains,
-    Dated,
-    Flagged,
-    Larger,
-    Not,
-    Or,
-    Query,
-    Smaller,
-    Uids,
-    When,
-    Where,
+from webapp.mailboxes.index_conditions import (
+    NotIndexed,
+    condition,
+    holds,
+    narrowing,
+    split,
 )
+from webapp.mailboxes.models import Folder, IndexedMail
+from webapp.mailboxes.query import Query
 from webapp.mailboxes.rows import MailRow
 
 SEEN = frozenset({"\\Seen"})
-#: Letters that the index of letters needs at least.
-TRIGRAM = 3
 #: Candidates that one page may look at for what the server alone knows.
 MOST_LOOKED_AT = 2000
-
-COLUMNS = {
-    Where.FROM: IndexedMail.sender,
-    Where.TO: IndexedMail.recipients,
-    Where.CC: IndexedMail.copies,
-    Where.SUBJECT: IndexedMail.subject,
-}
 
 
 class Sort(StrEnum):
@@ -69,10 +54,6 @@ KEYS: dict[Sort, Any] = {
 }
 #: Orders that begin with the smallest.
 ASCENDING = {Sort.SENDER, Sort.SUBJECT}
-
-
-class NotIndexed(Exception):
-    """The index cannot answer this: the server has to."""
 
 
 @dataclass(frozen=True)
@@ -164,74 +145,11 @@ def _looked_at(
         for uid in some:
             looked.taken += 1
             row = by_uid.get(uid)
-            if row is not None and (rest is None or _holds(rest, row)):
+            if row is not None and (rest is None or holds(rest, row)):
                 looked.rows.append(row)
             if len(looked.rows) == limit:
                 return looked
     return looked
-
-
-def split(query: Query) -> tuple[Query, Query | None]:
-    """Return the part that the index answers, and what is left to look at in rows.
-
-    Raises
-    ------
-    NotIndexed
-        If the query holds something that neither knows, such as words of a body.
-
-    Examples
-    --------
-    >>> split(And((Contains(Where.FROM, "ada"), Flagged("x"))))[1]
-    And(parts=(Flagged(flag='x'),))
-    """
-    if is_known(query):
-        return query, None
-    parts = query.parts if isinstance(query, And) else (query,)
-    known = tuple(part for part in parts if is_known(part))
-    rest = tuple(part for part in parts if not is_known(part))
-    if not known or not all(_is_of_rows(part) for part in rest):
-        raise NotIndexed
-    return And(known), And(rest)
-
-
-def is_known(query: Query) -> bool:
-    """Whether the index alone can answer a query."""
-    match query:
-        case And(parts) | Or(parts):
-            return all(is_known(part) for part in parts)
-        case Not(part):
-            return is_known(part)
-        case Contains(where, value):
-            # The quotation marks of an address stand in its header alone.
-            is_plain = where is Where.SUBJECT or not set('"\\') & set(value)
-            return where in COLUMNS and is_plain
-        case Dated() | Larger() | Smaller() | Uids():
-            return True
-    return False
-
-
-def _is_of_rows(query: Query) -> bool:
-    match query:
-        case And(parts) | Or(parts):
-            return all(_is_of_rows(part) for part in parts)
-        case Not(part):
-            return _is_of_rows(part)
-        case Flagged():
-            return True
-    return False
-
-
-def _holds(query: Query, row: MailRow) -> bool:
-    match query:
-        case And(parts):
-            return all(_holds(part, row) for part in parts)
-        case Or(parts):
-            return any(_holds(part, row) for part in parts)
-        case Not(part):
-            return not _holds(part, row)
-        case Flagged(flag):
-            return flag.casefold() in {have.casefold() for have in row.flags}
-    return False
 
 
 def _statement(
@@ -244,79 +162,10 @@ def _statement(
         IndexedMail.uidvalidity == validity,
         condition(query),
     )
-    narrowed = _narrowed(query)
+    narrowed = narrowing(query)
     if narrowed is not None:
         statement = statement.where(narrowed)
     return statement.order_by(order, IndexedMail.uid.desc())
-
-
-def condition(query: Query) -> sa.ColumnElement[bool]:
-    """Return what holds in the index for the mails that a query finds."""
-    match query:
-        case And(parts):
-            return sa.and_(sa.true(), *(condition(part) for part in parts))
-        case Or(parts):
-            return sa.or_(sa.false(), *(condition(part) for part in parts))
-        case Not(part):
-            return sa.not_(condition(part))
-        case Contains(where, value):
-            return COLUMNS[where].contains(value.casefold(), autoescape=True)
-    return _measure(query)
-
-
-def _measure(query: Query) -> sa.ColumnElement[bool]:
-    match query:
-        case Larger(octets):
-            return IndexedMail.size > octets
-        case Smaller(octets):
-            return IndexedMail.size < octets
-        case Uids(uids):
-            return IndexedMail.uid.in_(sorted(uids))
-        case Dated(when, day):
-            return _day(when, day)
-    raise NotIndexed
-
-
-def _day(when: When, day: date) -> sa.ColumnElement[bool]:
-    of_header = when.value.startswith("SENT")
-    column = IndexedMail.sent_at if of_header else IndexedMail.received_at
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    if when.value.endswith("SINCE"):
-        found: sa.ColumnElement[bool] = column >= start
-    elif when.value.endswith("BEFORE"):
-        found = column < start
-    else:
-        found = sa.and_(column >= start, column < start + timedelta(days=1))
-    return sa.and_(column.is_not(None), found)
-
-
-def _narrowed(query: Query) -> sa.ColumnElement[bool] | None:
-    """Return the same texts as a search of trigrams, on SQLite; it finds them at once.
-
-    Only what every hit must hold can narrow: the texts of the query's outermost "and".
-    """
-    if db.engine.dialect.name != "sqlite":
-        return None  # its indexes of letters answer the conditions themselves
-    parts = query.parts if isinstance(query, And) else (query,)
-    terms = [
-        f'{COLUMNS[part.where].key} : "{_quoted(part.value)}"'
-        for part in parts
-        if isinstance(part, Contains) and _can_narrow(part.value)
-    ]
-    if not terms:
-        return None
-    words = sa.table("indexed_mail_words", sa.column("rowid"))
-    text = " AND ".join(terms)
-    matching = sa.literal_column("indexed_mail_words").op("MATCH")(text)
-    return IndexedMail.id.in_(sa.select(words.c.rowid).where(matching))
-
-
-def _can_narrow(value: str) -> bool:
-    return len(value.casefold()) >= TRIGRAM and "\0" not in value
-
-
-def _quoted(value: str) -> str:
-    return value.casefold().replace('"', '""')
 
 
 def last_seen(folder: Folder, below: int | None = None) -> Page | None:
@@ -352,59 +201,14 @@ def _row_of(one: IndexedMail) -> MailRow:
     return MailRow(one.uid, SEEN, one.received_at, one.size, headers)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A mail of a conversation, and where it lies."""
-
-    mailbox_id: int
-    folder_id: int
-    uidvalidity: int
-    uid: int
-    message_id: str
-    who: str
-    received_at: datetime | None
-
-
-def of_thread(mailbox_id: int, message_id: str, limit: int = 100) -> list[Member]:
-    """Return the conversation of a mail, oldest first, over all folders."""
-    if not message_id:
-        return []
-    thread = sa.select(IndexedMail.thread).where(
-        IndexedMail.mailbox_id == mailbox_id, IndexedMail.message_id == message_id
-    )
-    query = (
-        sa.select(
-            IndexedMail.mailbox_id,
-            IndexedMail.folder_id,
-            IndexedMail.uidvalidity,
-            IndexedMail.uid,
-            IndexedMail.message_id,
-            IndexedMail.who,
-            IndexedMail.received_at,
-        )
-        .join(Folder, Folder.id == IndexedMail.folder_id)
-        .where(
-            IndexedMail.mailbox_id == mailbox_id,
-            IndexedMail.thread.in_(thread),
-            IndexedMail.uidvalidity == Folder.indexed_validity,
-        )
-        .order_by(IndexedMail.received_at, IndexedMail.id)
-    )
-    with reading():
-        found = [Member(*row) for row in db.session.execute(query.limit(limit))]
-        db.session.rollback()
-    return found
-
-
-def last_before(folder: Folder, day: date) -> int | None:
-    """Return the UID below which mails arrived before a day; None if not indexed."""
+def last_before(folder: Folder, instant: datetime) -> int | None:
+    """Return the UID below which mails arrived before then; None if not indexed."""
     if not is_whole(folder):
         return None
-    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     newer = sa.select(sa.func.min(IndexedMail.uid)).where(
         IndexedMail.folder_id == folder.id,
         IndexedMail.uidvalidity == folder.indexed_validity,
-        IndexedMail.received_at >= at,
+        IndexedMail.received_at >= instant,
     )
     with reading():
         found = db.session.scalar(newer)

@@ -4,10 +4,12 @@ from datetime import date
 from typing import IO
 
 from webapp.core.errors import Invalid, NotFound, Refused
+from webapp.core.presentation import zone
 from webapp.core.words import _
 from webapp.mailboxes import browsing, folders, index_search, opening, query_text
 from webapp.mailboxes.imap import Connection
-from webapp.mailboxes.index_search import Asked, NotIndexed, Sort
+from webapp.mailboxes.index_conditions import NotIndexed
+from webapp.mailboxes.index_search import Asked, Sort
 from webapp.mailboxes.inner_mails import Place, parse_place
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.models import Folder
@@ -15,25 +17,30 @@ from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.query import EVERYTHING, Query, QueryError
 from webapp.mailboxes.sanitise import Clean
 from webapp.mailboxes.sanitise_limited import clean_limited
+from webapp.mailboxes.zoned_days import begin_of
 
 
-def parse_query(text: str | None) -> Query:
-    """Read the search box.
+def parse_query(text: str | Query | None) -> Query:
+    """Read the search box, with days of the operator who asks.
+
+    A query that was read already is returned as it is.
 
     Raises
     ------
     Invalid
         With the sentence that says what is not understood.
     """
+    if text is not None and not isinstance(text, str):
+        return text
     try:
-        return query_text.parse(text or "")
+        return query_text.parse(text or "", zone().key)
     except QueryError as error:
         raise Invalid(error.words, {"q": [error.words]}) from error
 
 
 def listed(
     folder: Folder,
-    text: str = "",
+    text: str | Query = "",
     *,
     below: int | None = None,
     uidvalidity: int | None = None,
@@ -86,18 +93,19 @@ def in_order(
 
 
 def before(folder: Folder, day: date) -> int:
-    """Return the UID below which the mails of a folder arrived before a day.
+    """Return the UID below which mails of a folder arrived before the operator's day.
 
     Raises
     ------
     ImapError
         If the server has to be asked and cannot.
     """
-    found = index_search.last_before(folder, day)
+    instant = begin_of(day, zone().key)
+    found = index_search.last_before(folder, instant)
     if found is not None:
         return found
     with folders.opened(folder) as (connection, raw):
-        return browsing.last_before(connection, raw, day)
+        return browsing.last_before(connection, raw, instant)
 
 
 def count(folder: Folder, text: str = "") -> int:

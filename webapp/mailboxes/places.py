@@ -6,7 +6,7 @@ between here and `browsing`.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any
 
 from webapp.mailboxes.imap import Connection
@@ -45,12 +45,12 @@ def _opened_again(connection: Connection) -> int:
     return after.exists
 
 
-def below_day(connection: Connection, exists: int, day: date) -> int:
-    """Return the UID below which mails arrived before a day."""
+def below_instant(connection: Connection, exists: int, instant: datetime) -> int:
+    """Return the UID below which mails arrived before an instant."""
 
     def is_before(_uid: int, told: Mapping[bytes, Any]) -> bool:
         at = told.get(b"INTERNALDATE")
-        return isinstance(at, datetime) and at.astimezone(UTC).date() < day
+        return isinstance(at, datetime) and at < instant
 
     return _last(connection, exists, b"(UID INTERNALDATE)", is_before)[1]
 

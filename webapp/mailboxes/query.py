@@ -91,10 +91,14 @@ class Smaller:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """The mail's day compares so with this one."""
+    """The mail's day compares so with this one, in a zone of the IANA.
+
+    Without a zone it is the server's own day, or the one that the sender wrote.
+    """
 
     when: When
     day: date
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,14 @@ class Uids:
     """The mail's UID is one of these; an empty set finds nothing."""
 
     uids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class UidSpan:
+    """The mail's UID is between these two, or one of them."""
+
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,19 @@ class Or:
     parts: tuple["Query", ...]
 
 
-Query = Contains | Header | Flagged | Larger | Smaller | Dated | Uids | Not | And | Or
+Query = (
+    Contains
+    | Header
+    | Flagged
+    | Larger
+    | Smaller
+    | Dated
+    | Uids
+    | UidSpan
+    | Not
+    | And
+    | Or
+)
 
 EVERYTHING = And(())
 
@@ -270,9 +294,22 @@ def _leaf(query: Query) -> Iterator[bytes]:
             yield from (b"SMALLER", _number(octets))
         case Dated(when, day):
             yield from (when.value.encode(), imap_day(day))
-        case Uids(uids):
-            wanted = [uid for uid in uids if 0 < uid <= LARGEST_NUMBER]
-            yield from (b"UID", uid_set(wanted)) if wanted else (b"NOT", b"ALL")
+        case Uids() | UidSpan():
+            wanted = _uids(query)
+            yield from (b"UID", wanted) if wanted else (b"NOT", b"ALL")
+
+
+def _uids(query: Uids | UidSpan) -> bytes:
+    """Return a sequence set, empty where nothing can be in it.
+
+    >>> _uids(UidSpan(7, LARGEST_NUMBER)), _uids(UidSpan(9, 7))
+    (b'7:4294967294', b'')
+    """
+    if isinstance(query, Uids):
+        return uid_set([uid for uid in query.uids if 0 < uid <= LARGEST_NUMBER])
+    # The largest number of all is the same as * to Dovecot, and * is the last mail.
+    first, last = max(query.first, 1), min(query.last, LARGEST_NUMBER - 1)
+    return b"%d:%d" % (first, last) if first <= last else b""
 
 
 def _flag_key(flag: str, *, absent: bool) -> tuple[bytes, ...]:

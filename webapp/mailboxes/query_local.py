@@ -4,7 +4,8 @@ Pure. A property test holds it to what a real server finds.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from webapp.mailboxes.query import (
     And,
@@ -18,7 +19,7 @@ from webapp.mailboxes.query import (
     Query,
     Smaller,
     Uids,
-    When,
+    UidSpan,
     Where,
 )
 
@@ -31,7 +32,7 @@ class Facts:
     flags: frozenset[str]
     size: int
     received: datetime
-    sent: date | None
+    sent: datetime | None
     headers: tuple[tuple[str, str], ...]
     body: str
 
@@ -67,8 +68,8 @@ def _holds(query: Query, mail: Facts) -> bool:
             return any(_inside(value, text) for text in _values(name, mail))
         case Flagged(flag):
             return flag.casefold() in {have.casefold() for have in mail.flags}
-        case Dated(when, day):
-            return _on_day(when, day, mail)
+        case Dated():
+            return _on_day(query, mail)
         case _:
             return _measures(query, mail)
 
@@ -81,6 +82,8 @@ def _measures(query: Query, mail: Facts) -> bool:
             return mail.size < octets
         case Uids(uids):
             return mail.uid in uids
+        case UidSpan(first, last):
+            return first <= mail.uid <= last
     return False
 
 
@@ -100,14 +103,16 @@ def _texts(where: Where, mail: Facts) -> list[str]:
     return _values(where.value, mail)
 
 
-def _on_day(when: When, day: date, mail: Facts) -> bool:
-    mine = mail.sent if when.value.startswith("SENT") else mail.received.date()
-    if mine is None:
+def _on_day(query: Dated, mail: Facts) -> bool:
+    name = query.when.value
+    at = mail.sent if name.startswith("SENT") else mail.received
+    if at is None:
         return False
-    match when.value.removeprefix("SENT"):
+    mine = (at.astimezone(ZoneInfo(query.zone)) if query.zone else at).date()
+    match name.removeprefix("SENT"):
         case "SINCE":
-            return mine >= day
+            return mine >= query.day
         case "BEFORE":
-            return mine < day
+            return mine < query.day
         case _:
-            return mine == day
+            return mine == query.day

@@ -66,8 +66,8 @@ def _negated_leaf(query: Query) -> Query:
             return EVERYTHING if octets >= LARGEST_NUMBER else Smaller(octets + 1)
         case Smaller(octets):
             return EVERYTHING if octets <= 0 else Larger(octets - 1)
-        case Dated(when, day) if when in OPPOSITE:
-            return Dated(OPPOSITE[when], day)
+        case Dated(when, day, zone) if when in OPPOSITE:
+            return Dated(OPPOSITE[when], day, zone)
         case _:
             return Not(query)
 
@@ -101,10 +101,10 @@ def _kind_of(query: Query) -> object:
     match query:
         case Larger() | Smaller():
             return type(query)
-        case Dated(when, _) if when in LATER_IS_NARROWER:
-            return when
-        case Not(Dated(when, _)) if when in LATER_IS_NARROWER:
-            return "not", when
+        case Dated(when, _, zone) if when in LATER_IS_NARROWER:
+            return when, zone
+        case Not(Dated(when, _, zone)) if when in LATER_IS_NARROWER:
+            return "not", when, zone
         case _:
             return query
 

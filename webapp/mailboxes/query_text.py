@@ -6,7 +6,7 @@ parentheses group, quotes keep spaces together. What is wrong is said in a sente
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from webapp.mailboxes.query import (
@@ -26,6 +26,7 @@ from webapp.mailboxes.query import (
     QueryError,
     Smaller,
     Uids,
+    UidSpan,
     When,
     Where,
 )
@@ -90,8 +91,8 @@ class _Token:
     value: str = ""
 
 
-def parse(text: str) -> Query:
-    r"""Read the text form of a query.
+def parse(text: str, zone: str = "") -> Query:
+    r"""Read the text form of a query; its days are those of a zone, if one is given.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def parse(text: str) -> Query:
         raise QueryError(f"The search is longer than {LONGEST} characters.")
     if any(letter < " " and letter != "\t" for letter in text):
         raise QueryError("A search text cannot hold a line break or NUL.")
-    return _Parser(_tokens(text)).whole()
+    return _Parser(_tokens(text), zone).whole()
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -144,8 +145,9 @@ def _token(found: re.Match[str]) -> _Token:
 class _Parser:
     """Recursive descent over few tokens: or-list of and-lists of terms."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_Token], zone: str) -> None:
         self.tokens = tokens
+        self.zone = zone
         self.at = 0
         self.depth = 0
 
@@ -182,7 +184,7 @@ class _Parser:
         token = self.tokens[self.at] if self.at < len(self.tokens) else _Token("")
         self.at += 1
         if token.kind == "term":
-            return _meaning(token)
+            return self.meaning(token)
         if token.kind not in ("-", "("):
             raise QueryError("A minus needs a term behind it.")
         self.depth += 1
@@ -190,6 +192,12 @@ class _Parser:
             raise QueryError(f"Parentheses go {DEEPEST} deep at most.")
         query = Not(self.term()) if token.kind == "-" else self.group()
         self.depth -= 1
+        return query
+
+    def meaning(self, token: _Token) -> Query:
+        query = _meaning(token)
+        if isinstance(query, Dated) and self.zone:
+            return replace(query, zone=self.zone)
         return query
 
     def group(self) -> Query:
@@ -264,16 +272,21 @@ def _day(key: str, value: str) -> Query:
 
 def _uids(key: str, value: str) -> Query:
     wanted: set[int] = set()
+    spans: list[Query] = []
     for piece in value.split(","):
-        found = re.fullmatch(r"(\d{1,10})(?::(\d{1,10}))?", piece, re.ASCII)
+        found = re.fullmatch(r"(\d{1,10})(?::(\d{1,10}|\*))?", piece, re.ASCII)
         if not found:
-            raise QueryError(f"“{key}:{value}”: write UIDs such as 4,7:9.")
-        first, last = int(found[1]), int(found[2] or found[1])
-        first, last = min(first, last), max(first, last)
-        if last > LARGEST_NUMBER or last - first + len(wanted) >= MOST_UIDS:
-            raise QueryError(f"“{key}:{value}”: that is more than {MOST_UIDS} UIDs.")
-        wanted.update(range(first, last + 1))
-    return Uids(frozenset(wanted))
+            raise QueryError(f"“{key}:{value}”: write UIDs such as 4,7:9 or 12:*.")
+        end = str(LARGEST_NUMBER) if found[2] == "*" else found[2]
+        first, last = sorted((int(found[1]), int(end or found[1])))
+        if last > LARGEST_NUMBER:
+            raise QueryError(f"“{key}:{value}”: UIDs end at {LARGEST_NUMBER}.")
+        if last - first + len(wanted) >= MOST_UIDS:
+            spans.append(UidSpan(first, last))
+        else:
+            wanted.update(range(first, last + 1))
+    parts = [*([Uids(frozenset(wanted))] if wanted else []), *spans]
+    return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
 
 _KEYS: dict[str, Callable[[str, str], Query]] = {

@@ -20,6 +20,8 @@ from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.browsing import Page
 from webapp.mailboxes.everywhere import Place
 from webapp.mailboxes.imap_errors import ImapError
+from webapp.mailboxes.patience import within
+from webapp.mailboxes.query import Query
 from webapp.mailboxes.rows import MailRow
 
 Got = TypeVar("Got")
@@ -88,9 +90,10 @@ def view(name: str, text: str, limit: int, cursor: str = "") -> View:
     """
     if name not in VIEWS:
         raise NotFound(_("There is no such view."))
-    mails.parse_query(text)
     places = everywhere.read_places(cursor)
-    query = f"{VIEWS[name]} ({text})" if text.strip() else VIEWS[name]
+    mails.parse_query(text)  # what is wrong is said of what was typed
+    asked = f"{VIEWS[name]} ({text})" if text.strip() else VIEWS[name]
+    query = mails.parse_query(asked)
     ids = [(mailbox.id, mailbox.name) for mailbox in mailboxes.all_mailboxes()]
     db.session.commit()
     parts, troubles = each(
@@ -118,7 +121,7 @@ def view(name: str, text: str, limit: int, cursor: str = "") -> View:
 
 
 def _inbox(
-    mailbox_id: int, query: str, places: Mapping[int, Place], limit: int
+    mailbox_id: int, query: Query, places: Mapping[int, Place], limit: int
 ) -> list[_Part]:
     mailbox = mailboxes.get(mailbox_id)
     name = mailbox.name
@@ -167,7 +170,7 @@ def each(
 
 
 def _inside(app: Flask, work: Callable[[int], list[Got]], mailbox_id: int) -> list[Got]:
-    with app.app_context(), reading():
+    with app.app_context(), reading(), within(SECONDS):
         return work(mailbox_id)
 
 
