@@ -3,10 +3,10 @@
 
 document.querySelector("[data-focus]")?.focus();
 
-for (const button of document.querySelectorAll("[data-dismiss]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => button.closest(".toast").remove());
-}
+for (const button of document.querySelectorAll("[data-dismiss]")) button.hidden = false;
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-dismiss]")) event.target.closest(".toast").remove();
+});
 
 for (const button of document.querySelectorAll("[data-reveal]")) {
   const input = document.getElementById(button.dataset.reveal);

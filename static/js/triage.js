@@ -1,9 +1,9 @@
 // Keys of the triage page; everything they do is a form or a link that is there anyway.
 
-const panes = document.querySelector("[data-pulse]");
-let form, rows, counter;
+let panes, form, rows, counter;
 
 function find() {
+  panes = document.querySelector("[data-pulse]");
   form = document.querySelector("#bulk");
   rows = [...document.querySelectorAll(".mails > li")];
   counter = document.querySelector("[data-selected]");
@@ -109,7 +109,11 @@ document.addEventListener("keydown", (event) => {
 // New mail and changed flags: asked for every two seconds while the page is seen. What
 // was chosen, and where the focus is, stays.
 
-let known = panes?.dataset.pulse;
+let known;
+
+function parsed(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
 
 function replaceList(fresh) {
   const chosen = selected().map((row) => row.querySelector("input").value);
@@ -119,7 +123,7 @@ function replaceList(fresh) {
   for (const name of [both ? ".mails" : "#list", ".pane-folders", "#looking"]) {
     const old = document.querySelector(name);
     const next = fresh.querySelector(name);
-    if (!old || !next || (old.contains(active) && !focused)) continue;
+    if (!old || !next || (old.contains(active) && !focused && both)) continue;
     old.replaceWith(next);
   }
   find();
@@ -134,21 +138,112 @@ function replaceList(fresh) {
 }
 
 async function beat() {
-  if (document.hidden || document.querySelector("#list details[open]")) return;
+  if (waiting.length) return flush();
+  if (!panes || document.hidden || document.querySelector("#list details[open]")) return;
   try {
     const answer = await fetch(panes.dataset.pulseUrl);
     if (!answer.ok) return;
     const { pulse } = await answer.json();
     if (String(pulse) === known) return;
     const page = await fetch(location.href);
-    if (!page.ok) return;
-    replaceList(new DOMParser().parseFromString(await page.text(), "text/html"));
+    const text = await page.text();
+    if (!page.ok || waiting.length) return;
+    replaceList(parsed(text));
     known = String(pulse);
   } catch {
     // The network is away; the next beat tries again.
   }
 }
 
+// What is done with chosen mails is seen at once and sent behind. The page that the server
+// answers with is the truth: it takes back what was refused, and says why. What cannot be
+// sent waits, visibly, and goes out in its order.
+
+const waiting = [];
+let sending = false;
+
+function seem(action) {
+  const done = selected();
+  const inside = document.activeElement.closest(".mails");
+  for (const row of done) {
+    const flag = row.querySelector(".is-flagged");
+    row.querySelector("input").checked = false;
+    if (action === "read" || action === "unread") linkOf(row).className = action;
+    if (action === "unflag") flag?.remove();
+    if (action === "flag" && !flag) {
+      const mark = row.querySelector(".side-icons").appendChild(document.createElement("b"));
+      Object.assign(mark, { className: "is-flagged", textContent: "\u2691" });
+    }
+    row.hidden = ["archive", "delete", "move"].includes(action);
+  }
+  if (inside && done.at(-1)?.hidden) {
+    const next = rows.indexOf(done.at(-1)) + 1;
+    linkOf(rows.slice(next).find((row) => !row.hidden) ?? rows[0]).focus();
+  }
+  count();
+}
+
+function say() {
+  const note = document.querySelector("[data-waiting]");
+  if (!note) return;
+  note.hidden = !waiting.length;
+  note.querySelector("span").textContent = note.dataset.waiting.replace("{n}", waiting.length);
+}
+
+function show(answer, text) {
+  const fresh = parsed(text);
+  if (new URL(answer.url).pathname === "/login") location.assign(answer.url);
+  const toasts = fresh.querySelector(".toasts");
+  if (toasts) document.querySelector(".toasts").replaceWith(toasts);
+  for (const button of document.querySelectorAll("[data-dismiss]")) button.hidden = false;
+  if (waiting.length) return;
+  const isList = fresh.querySelector("[data-pulse]");
+  if (isList && answer.url === location.href.split("#")[0]) return replaceList(fresh);
+  document.querySelector("#main").replaceWith(fresh.querySelector("#main"));
+  document.title = fresh.title;
+  if (isList) history.pushState(null, "", answer.url);
+  find();
+  count();
+  document.querySelector("#main .btn-danger")?.focus();
+}
+
+async function flush() {
+  if (sending) return;
+  sending = true;
+  try {
+    while (waiting.length) {
+      const { url, body } = waiting[0];
+      const answer = await fetch(url, { method: "POST", body, keepalive: true });
+      if (answer.status > 501) break;
+      const text = await answer.text();
+      waiting.shift();
+      show(answer, text);
+    }
+  } catch {
+    // The network is away; the next beat tries again.
+  }
+  sending = false;
+  say();
+}
+
+document.addEventListener("submit", (event) => {
+  const { target, submitter } = event;
+  if (target.id !== "bulk" || !submitter?.name) return;
+  event.preventDefault();
+  if (submitter.closest("details")) submitter.closest("details").open = false;
+  const body = new URLSearchParams(new FormData(target, submitter));
+  waiting.push({ url: submitter.getAttribute("formaction") ?? target.action, body });
+  seem(submitter.value);
+  flush();
+});
+
+addEventListener("online", flush);
+addEventListener("popstate", () => location.reload());
+addEventListener("beforeunload", (event) => {
+  if (document.querySelector("[data-waiting]:not([hidden])")) event.preventDefault();
+});
+
 find();
 count();
+known = panes?.dataset.pulse;
 if (panes) setInterval(beat, 2000);

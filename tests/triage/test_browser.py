@@ -3,10 +3,11 @@
 import datetime
 import threading
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route, expect
 from werkzeug.serving import make_server
 
 from tests.conftest import PASSWORD
@@ -15,9 +16,10 @@ from tests.support.browser import Theme, Window, chromium, window
 from tests.support.dovecot import Dovecot
 from tests.support.watcher import listening
 from webapp.core.db import db
+from webapp.core.errors import Refused
 from webapp.mailboxes.models import Mailbox
 from webapp.operators.models import Operator
-from webapp.triage import labels
+from webapp.triage import acting, labels
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,86 @@ def test_keys_choose_mark_and_undo(
         page.locator("#subj").get_by_text("Plain: Membership renewals").wait_for()
         is_well(seen)
     assert flags_of(dovecot, login) == before
+
+
+def hold(held: list[Route], route: Route) -> None:
+    """Keep the first request back, and let others go."""
+    if held:
+        route.continue_()
+    held.append(route)
+
+
+def test_a_change_is_seen_at_once_and_taken_back_if_refused(
+    browser: Browser,
+    origin: str,
+    dovecot: Dovecot,
+    login: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = flags_of(dovecot, login)
+    refusal = Refused("The server lets us read this folder only.")
+    monkeypatch.setattr(acting, "change", Mock(side_effect=refusal))
+    held: list[Route] = []
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.route("**/triage/act", lambda route: hold(held, route))
+        for key in ("j", "i"):
+            page.keyboard.press(key)
+        first = page.locator(".mails > li").first.locator("a").first
+        expect(first).to_have_class("read")  # nobody has answered yet
+        page.locator(".mails > li").nth(1).locator("input").check()
+        page.keyboard.press("e")
+        expect(page.locator(".mails > li").nth(1)).to_be_hidden()
+        while not held:
+            page.wait_for_timeout(20)
+        held[0].continue_()
+        page.locator(".toast").get_by_text("read this folder only").wait_for()
+        expect(first).to_have_class("unread")
+        expect(page.locator(".mails > li").nth(1)).to_be_visible()
+        is_well(seen)
+    assert flags_of(dovecot, login) == before
+
+
+def test_offline_changes_wait_and_go_out_by_themselves(
+    browser: Browser, origin: str, dovecot: Dovecot, login: str
+) -> None:
+    before = flags_of(dovecot, login)
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.context.set_offline(True)
+        for key in ("j", "i", "j", "e"):
+            page.keyboard.press(key)
+        note = page.locator("[data-waiting]")
+        note.get_by_text("2 waiting").wait_for()
+        assert flags_of(dovecot, login) == before
+        expect(page.locator(".mails > li").nth(1)).to_be_hidden()
+        page.context.set_offline(False)
+        page.locator(".toast").get_by_text("1 archived.").wait_for()
+        expect(note).to_be_hidden()
+        after = flags_of(dovecot, login)
+        assert set(before) - set(after) == {55}
+        assert after[56] == "\\Seen"
+        assert seen.overflow() <= 0
+
+
+def test_deleting_for_good_asks_in_place(
+    browser: Browser, origin: str, dovecot: Dovecot, login: str
+) -> None:
+    put(dovecot, login, mail("Zoë <z@example.com>", "Away", "x", 9), folder="Trash")
+    with window(browser, origin) as seen:
+        page = seen.page
+        sign_in(page, origin, "/triage/1")
+        page.locator(".pane-folders").get_by_role("link", name="Trash").click()
+        page.locator(".mails .what", has_text="Away").wait_for()
+        page.wait_for_load_state()
+        for key in ("j", "#"):
+            page.keyboard.press(key)
+        page.get_by_role("button", name="Delete for good").click()
+        page.get_by_text("This folder is empty").wait_for()
+        is_well(seen)
+    assert flags_of(dovecot, login, "Trash") == {}
 
 
 def test_a_key_in_the_search_box_is_a_letter(
