@@ -6,8 +6,8 @@ import pytest
 
 from tests.mailboxes.samples import HTML, PEOPLE, newsletter
 from webapp.mailboxes import hidden_text
-from webapp.mailboxes.authentication import failed
-from webapp.mailboxes.headers import parse_headers
+from webapp.mailboxes.authentication import checks, failed
+from webapp.mailboxes.headers import Headers, parse_headers
 from webapp.mailboxes.hints import Hint, hints_of, hints_of_mail
 from webapp.mailboxes.mime import parse_mail
 
@@ -225,6 +225,61 @@ RESULTS = {
 def test_a_bad_word_of_any_server_counts(value: str, expected: str) -> None:
     headers = parse_headers(f"Authentication-Results: {value}".encode())
     assert failed(headers) == expected
+
+
+# --- … and what the own server said ---------------------------------------------------
+
+OWN = {"mx.example"}
+RECEIVED = "Received: from evil.example by mx.example; Fri, 20 Nov 2026 07:12:41 +0000"
+
+
+def said(*fields: str) -> Headers:
+    """Return headers, topmost first; what has no name is a field of results."""
+    whole = (
+        one if one.startswith("Received") else f"Authentication-Results: {one}"
+        for one in fields
+    )
+    return parse_headers("\r\n".join(whole).encode())
+
+
+def words(headers: Headers) -> list[str]:
+    return [f"{one.method} {one.result}" for one in checks(headers, OWN)]
+
+
+def test_the_own_server_is_believed_when_all_is_well() -> None:
+    one = "mx.example 1; dkim=pass (2048-bit) header.d=Shop.example header.s=a;"
+    more = " spf=pass smtp.mailfrom=a@shop.example; dmarc=pass header.from=shop.example"
+    found = checks(said(one + more), OWN)
+    assert [one.method for one in found] == ["spf", "dkim", "dmarc"]
+    assert {(one.result, one.domain) for one in found} == {("pass", "shop.example")}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("mx.other.example; dmarc=pass",),
+        ("(mx.example) evil.example; dmarc=pass",),
+        ("mx.example.evil.example; dmarc=pass",),
+        ("x; mx.example; dmarc=pass",),
+        ("dmarc=pass",),
+        ("mx.example; none",),
+    ],
+)
+def test_nobody_else_is(fields: tuple[str, ...]) -> None:
+    assert words(said(*fields)) == []
+
+
+def test_the_own_name_below_the_own_line_is_a_stranger_s() -> None:
+    forged = "mx.example; spf=pass; dkim=pass; dmarc=pass"
+    headers = said("mx.example; spf=fail", "MX.EXAMPLE.; dmarc=fail", RECEIVED, forged)
+    assert words(headers) == ["spf fail", "dmarc fail"]
+    assert failed(headers, OWN) == "DMARC"
+
+
+def test_the_own_server_s_good_word_outweighs_a_bad_one_of_the_way() -> None:
+    headers = said("mx.example; dmarc=pass", RECEIVED, "list.example; dkim=fail")
+    assert failed(headers) == "DKIM"
+    assert failed(headers, OWN) == ""
 
 
 def test_received_spf_counts_where_there_are_no_results() -> None:

@@ -1,3 +1,5 @@
+import binascii
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -10,6 +12,7 @@ from webapp.mailboxes.charsets import decode_words, safe_decode
 from webapp.mailboxes.headers import MailAddress, parse_addresses, parse_date
 from webapp.mailboxes.mime import parse_mail
 from webapp.mailboxes.plain_text import blocks, pieces
+from webapp.mailboxes.protection import protection_of
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]),
@@ -173,3 +176,101 @@ def test_links_are_web_or_mail(line: str) -> None:
     for piece in pieces(f"x javascript:{line} https://e.com/{line}"):
         kind = piece.href.partition(":")[0].lower()
         assert kind in ("", "http", "https", "mailto")
+
+
+# --- text that was broken, packed or protected on the way -----------------------------
+
+
+def text_of(head: bytes, body: bytes) -> str:
+    return parse_mail(head + b"\r\n\r\n" + body).bodies("plain")[0].text()
+
+
+FLOWED = b"Content-Type: text/plain; charset=utf-8; format=flowed"
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"one \r\ntwo\r\n", "one two\n"),
+        (b"one\r\ntwo \r\n", "one\ntwo \n"),
+        (b"> a \r\n> b\r\n>> c \r\n> d", "> a b\n>> c \n> d"),
+        (b"so \r\n-- \r\nAda \r\nByrne", "so \n-- \nAda Byrne"),
+        (b" stuffed\r\n >no quote", "stuffed\n>no quote"),
+        (b"", ""),
+    ],
+)
+def test_flowed_text_is_as_it_was_written(body: bytes, shown: str) -> None:
+    assert text_of(FLOWED, body) == shown
+    assert text_of(b"Content-Type: text/plain", body) == body.decode()
+
+
+def test_the_space_of_a_break_is_left_out_where_it_belongs_to_it() -> None:
+    body = "日本 \r\n語".encode()
+    assert text_of(FLOWED + b"; delsp=yes", body) == "日本語"
+
+
+def uu(name: str, content: bytes) -> bytes:
+    """Return a file as uuencode writes it."""
+    lines = [
+        binascii.b2a_uu(content[at : at + 45]).rstrip(b"\n") + b"\r\n"
+        for at in range(0, len(content), 45)
+    ]
+    return b"begin 644 " + name.encode() + b"\r\n" + b"".join(lines) + b"`\r\nend\r\n"
+
+
+@given(content=st.binary(max_size=400))
+def test_a_file_in_the_text_is_an_attachment(content: bytes) -> None:
+    body = b"Dear Ada,\r\n" + uu("../Grü.bin", content) + b"begin with joy\r\nBo\r\n"
+    mail = parse_mail(b"Subject: x\r\n\r\n" + body)
+    (part,) = mail.attachments()
+    assert (part.file_name, part.octets()) == ("Grü.bin", content)
+    assert mail.bodies("plain")[0].text() == "Dear Ada,\r\n\r\nbegin with joy\r\nBo\r\n"
+
+
+def test_an_attachment_may_say_that_it_is_uuencoded() -> None:
+    head = b"Content-Type: image/gif\r\nContent-Transfer-Encoding: X-UUencode\r\n\r\n"
+    (part,) = parse_mail(head + uu("a.gif", b"GIF89a!")).attachments()
+    assert part.octets() == b"GIF89a!"
+
+
+def test_many_beginnings_with_one_end_take_no_time() -> None:
+    body = b"begin 644 a\r\nnothing of the kind\r\n" * 30_000 + b"end\r\n"
+    began = time.process_time()
+    assert parse_mail(b"Subject: x\r\n\r\n" + body).attachments() == []
+    assert time.process_time() - began < 5
+
+
+SIGNED = (
+    b"Content-Type: multipart/signed; protocol=%b; boundary=b\r\n\r\n"
+    b"--b\r\n\r\nHello\r\n--b\r\nContent-Type: %b\r\n\r\nMIAG\r\n--b--\r\n"
+)
+PGP = b"application/pgp-signature"
+PKCS7 = b"application/x-pkcs7-signature"
+ENVELOPED = b"Content-Type: application/x-pkcs7-mime; name=smime.p7m\r\n\r\nMIAG"
+PACKED = b"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\nMIAG"
+PGP_MIME = (
+    b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";'
+    b" boundary=b\r\n\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\n"
+    b"Version: 1\r\n--b\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (SIGNED % (PKCS7, PKCS7), "smime_signed"),
+        (SIGNED % (PGP, PGP), "pgp_signed"),
+        (ENVELOPED, "smime_encrypted"),
+        (PACKED, "smime_packed"),
+        (PGP_MIME, "pgp_encrypted"),
+        (b"\r\nHi\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nhQ==\r\n", "pgp_encrypted"),
+        (b"\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\nHi\r\n", "pgp_signed"),
+        (b"\r\n> -----BEGIN PGP MESSAGE-----\r\n", None),
+        (SIGNED % (b"x/y", b"x/y"), None),
+        (b"\r\nHello\r\n", None),
+    ],
+)
+def test_a_protected_mail_is_called_what_it_is(
+    source: bytes, expected: str | None
+) -> None:
+    assert protection_of(parse_mail(source)) == expected

@@ -27,6 +27,7 @@ MAILBOX = schema_object(
     state_words="string",
     is_practice="boolean",
     sync_folders="string",
+    authserv_id="string",
     checked_at="string?",
 )
 TESTED = schema_object(

@@ -1,17 +1,19 @@
 """The fields of a mail, as the API gives them; only what is asked for is fetched."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from webapp.core.errors import Invalid
+from webapp.mailboxes.authentication import checks
 from webapp.mailboxes.calendar_parts import Event, When, events_of
 from webapp.mailboxes.headers import MailAddress, message_ids
 from webapp.mailboxes.hints import hints_of_mail
 from webapp.mailboxes.inner_mails import is_mail, place_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
+from webapp.mailboxes.protection import protection_of
 from webapp.mailboxes.rows import SYSTEM_FLAGS, MailRow
 
 
@@ -58,7 +60,16 @@ OF_ROW: dict[str, Callable[[MailRow], Any]] = {
     "snippet": lambda row: row.snippet,
     "readable": lambda row: row.readable,
 }
-OF_OPENED = ("content", "attachments", "encoding", "parts", "hints", "events")
+OF_OPENED = (
+    "content",
+    "attachments",
+    "encoding",
+    "parts",
+    "hints",
+    "events",
+    "checks",
+    "protection",
+)
 IN_LISTS = (*OF_ROW, "uidvalidity")
 ALL = (*IN_LISTS, *OF_OPENED, "email")
 
@@ -92,8 +103,13 @@ def show_row(row: MailRow, uidvalidity: int, names: Sequence[str]) -> dict[str, 
     return shown
 
 
-def show_opened(opened: Opened, names: Sequence[str]) -> dict[str, Any]:
-    """Return the asked fields of an opened mail."""
+def show_opened(
+    opened: Opened, names: Sequence[str], own: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the asked fields of an opened mail.
+
+    `own` are the names of the operator's own mail server; see `authentication`.
+    """
     row = MailRow(
         uid=opened.row.uid,
         flags=opened.row.flags,
@@ -111,7 +127,9 @@ def show_opened(opened: Opened, names: Sequence[str]) -> dict[str, Any]:
         "encoding": lambda: bodies[0].charset if bodies else "",
         "parts": lambda: _tree(opened.mail.root),
         "events": lambda: [_event(event) for event in events_of(opened.mail)],
-        "hints": lambda: [asdict(hint) for hint in hints_of_mail(opened.mail)],
+        "hints": lambda: [asdict(hint) for hint in hints_of_mail(opened.mail, own)],
+        "checks": lambda: [asdict(one) for one in checks(opened.mail.headers, own)],
+        "protection": lambda: protection_of(opened.mail) or "",
     }
     return {**shown, **{name: more[name]() for name in names if name in more}}
 

@@ -14,7 +14,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
 from wtforms.widgets import TextArea
 
 from webapp.core import https
@@ -43,6 +43,8 @@ OAUTH_PRESETS = {
         "https://outlook.office365.com/IMAP.AccessAsUser.All offline_access",
     ),
 }
+#: Provider → the name by which its server signs its checks of senders.
+AUTHSERV_PRESETS = {"gmail": "mx.google.com"}
 #: Provider → host and port of its IMAP server, all with TLS.
 PRESETS = {
     "gmail": ("Gmail", "imap.gmail.com", 993),
@@ -109,6 +111,21 @@ class MailboxForm(PostForm):
         description=_l("Only when the server's certificate comes from your own CA."),
     )
 
+    authserv_id = StringField(
+        _l("Name of the server that checks senders"),
+        [
+            Optional(),
+            Length(max=500),
+            Regexp(
+                r"[A-Za-z0-9._\s,;-]*\Z",
+                message=_l("Names of servers have letters, digits, dots and hyphens."),
+            ),
+        ],
+        description=_l(
+            "As it stands first in Authentication-Results of mails that came here, "
+            "such as mx.example.com. What it says of SPF, DKIM and DMARC is then shown."
+        ),
+    )
     sync_folders = SelectField(
         _l("Look for answers in"),
         choices=choices(

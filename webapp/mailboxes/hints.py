@@ -5,7 +5,7 @@ The words are the page's; here is only the kind, what is shown, and what it real
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -51,8 +51,12 @@ class Hint:
     real: str = ""
 
 
-def hints_of(headers: Headers, html: str, text: str) -> list[Hint]:
+def hints_of(
+    headers: Headers, html: str, text: str, own: Collection[str] = ()
+) -> list[Hint]:
     """Return what there is to say, each thing once.
+
+    `own` are the names of the operator's own mail server; see `authentication`.
 
     >>> from webapp.mailboxes.headers import parse_headers
     >>> head = parse_headers(b'From: "boss@bank.example" <x@evil.example>')
@@ -61,7 +65,7 @@ def hints_of(headers: Headers, html: str, text: str) -> list[Hint]:
     """
     scanned = hidden_text.scan(html) if html else hidden_text.Scanned(0, [])
     links = [*scanned.links, *(("", url) for url in _urls(text))]
-    found = [*_of_sender(headers), *_of_links(links)]
+    found = [*_of_sender(headers, own), *_of_links(links)]
     if scanned.hidden >= HIDDEN_LETTERS:
         found.append(Hint("hidden_text"))
     if _has_invisible(headers, scanned.text + text[:TEXT_SCANNED]):
@@ -69,11 +73,11 @@ def hints_of(headers: Headers, html: str, text: str) -> list[Hint]:
     return list(dict.fromkeys(found))[:MOST]
 
 
-def hints_of_mail(mail: Parsed) -> list[Hint]:
+def hints_of_mail(mail: Parsed, own: Collection[str] = ()) -> list[Hint]:
     """Return what there is to say about a mail that is taken apart."""
     html = "".join(part.text() for part in mail.bodies("html"))
     text = "\n".join(part.text() for part in mail.bodies("plain"))
-    return hints_of(mail.headers, html, text)
+    return hints_of(mail.headers, html, text, own)
 
 
 def _urls(text: str) -> list[str]:
@@ -84,9 +88,9 @@ def _urls(text: str) -> list[str]:
 # --- the sender ---------------------------------------------------------------------
 
 
-def _of_sender(headers: Headers) -> Iterator[Hint]:
+def _of_sender(headers: Headers, own: Collection[str]) -> Iterator[Hint]:
     senders = headers.addresses("from")
-    if check := authentication.failed(headers):
+    if check := authentication.failed(headers, own):
         yield Hint("unconfirmed", check)
     if not senders:
         return

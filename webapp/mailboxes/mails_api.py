@@ -110,8 +110,9 @@ def read_mail(mailbox_id: int, folder_id: int, uid: int) -> ResponseReturnValue:
     names = fields.wanted(asked, fields.ALL)
     inside = mails.place_of(request.args.get("inside", ""))
     with in_words():
+        own = () if inside else service.own_servers(folder.mailbox)
         opened = mails.open_one(folder, uid, inside=inside)
-        shown = fields.show_opened(opened, names)
+        shown = fields.show_opened(opened, names, own)
         if asked and "email" in names:
             one = folders.get(folder_id)
             with mails.source(one, uid, inside=inside) as spool:

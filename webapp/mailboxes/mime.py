@@ -9,10 +9,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webapp.core.file_names import clean_file_name
+from webapp.mailboxes import uuencoded
 from webapp.mailboxes.charsets import safe_decode
+from webapp.mailboxes.flowed import unflowed
 from webapp.mailboxes.headers import BLOCK_CAP, Headers, parse_headers, parse_parameters
 
 MAIL_CAP = 25 * 1024 * 1024
@@ -22,6 +24,9 @@ DEEPEST = 20
 MOST_BODIES = 20
 #: In it a part without a type is a mail (RFC 2046 5.1.5).
 DIGEST = "multipart/digest"
+#: Stands for a text and the files that were written into it.
+UNPACKED = "multipart/x-unpacked"
+_AS_IT_IS = frozenset({"", "7bit", "8bit", "binary"})
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}", re.ASCII)
 _EMPTY_LINES = (b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\r")
@@ -63,10 +68,14 @@ class Part:
 
     def text(self) -> str:
         """Return the payload as text, at most `TEXT_CAP` octets of it."""
-        return safe_decode(
+        text = safe_decode(
             decode_payload(self.payload[: 2 * TEXT_CAP], self.encoding)[:TEXT_CAP],
             self.charset,
         )
+        if self.parameters.get("format", "").lower() != "flowed":
+            return text
+        delsp = self.parameters.get("delsp", "").lower() == "yes"
+        return unflowed(text, delsp=delsp)
 
     def walk(self) -> Iterator["Part"]:
         """Yield this part and all below it, in their order."""
@@ -180,7 +189,36 @@ def _part(
         payload=b"" if parts else body.octets(),
         parts=parts,
     )
-    return headers, part
+    return headers, unpacked(part)
+
+
+def unpacked(part: Part) -> Part:
+    """Take files that are written into a text out of it, as parts of their own."""
+    if part.mime_type != "text/plain" or part.encoding not in _AS_IT_IS:
+        return part
+    blocks = uuencoded.blocks(part.payload)
+    if not blocks or part.disposition == "attachment" or part.file_name:
+        return part
+    files, text, at = [], b"", 0
+    for number, block in enumerate(blocks, 2):
+        text += part.payload[at : block.start]
+        at = block.end
+        files.append(
+            replace(
+                part,
+                section=f"{part.section}.{number}",
+                mime_type="application/octet-stream",
+                parameters={},
+                disposition="attachment",
+                file_name=block.file_name,
+                encoding=uuencoded.ENCODING,
+                size=block.end - block.start,
+                payload=part.payload[block.start : block.end],
+            )
+        )
+    text += part.payload[at:]
+    words = replace(part, size=len(text), payload=text)
+    return replace(part, mime_type=UNPACKED, payload=b"", parts=(words, *files))
 
 
 def _content_type(headers: Headers, usual: str) -> tuple[str, dict[str, str]]:
@@ -259,7 +297,7 @@ def decode_payload(payload: bytes, encoding: str) -> bytes:
         return decode_base64(payload)
     if encoding == "quoted-printable":
         return binascii.a2b_qp(payload)
-    return payload
+    return uuencoded.decode(payload) if encoding in uuencoded.ENCODINGS else payload
 
 
 def decode_base64(payload: bytes) -> bytes:

@@ -45,7 +45,8 @@ class Mailbox(Base):
     itself. One process at a time reads it: it holds `sync_epoch` until `sync_until`.
 
     `auth` is ``password`` or ``xoauth2``; with the latter, client secret and refresh
-    token are what is sealed.
+    token are what is sealed. `authserv_id` holds the names by which the operator's own
+    mail server signs its checks of senders, parted by spaces (RFC 8601 2.5).
     """
 
     __tablename__ = "mailbox"
@@ -68,6 +69,7 @@ class Mailbox(Base):
     oauth_token_url: Mapped[str] = mapped_column(sa.String(500), default="")
     oauth_client_id: Mapped[str] = mapped_column(sa.String(500), default="")
     oauth_scope: Mapped[str] = mapped_column(sa.String(500), default="")
+    authserv_id: Mapped[str] = mapped_column(sa.String(500), default="")
     folder_map: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     state: Mapped[MailboxState] = mapped_column(
         enum_of(MailboxState), default=MailboxState.NEW

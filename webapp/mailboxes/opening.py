@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from webapp.core.file_names import RASTER
-from webapp.mailboxes import structure
+from webapp.mailboxes import structure, uuencoded
 from webapp.mailboxes.browsing import (
     WORDS_GONE,
     open_and_ask,
@@ -43,6 +43,7 @@ from webapp.mailboxes.mime import (
     Part,
     decode_payload,
     parse_mail,
+    unpacked,
 )
 from webapp.mailboxes.query import LARGEST_NUMBER
 from webapp.mailboxes.rows import MailRow
@@ -146,7 +147,8 @@ def _with_texts(connection: Connection, uid: int, part: Part, wanted: set[str]) 
     if part.section not in wanted:
         return part
     section = part.section.encode("ascii")
-    return replace(part, payload=_slice(connection, uid, section, 0, 2 * TEXT_CAP))
+    text = replace(part, payload=_slice(connection, uid, section, 0, 2 * TEXT_CAP))
+    return unpacked(text) if part.size < 2 * TEXT_CAP else text
 
 
 def open_inside(connection: Connection, opened: Opened, place: Place) -> Opened:
@@ -207,7 +209,8 @@ def _part_octets(connection: Connection, opened: Opened, part: Part) -> bytes:
 
 def _payload(connection: Connection, opened: Opened, part: Part, most: int) -> bytes:
     """Return what a part holds, still encoded, from here or from the server."""
-    if opened.is_whole:
+    was_in_text = part.encoding == uuencoded.ENCODING and part.payload
+    if opened.is_whole or was_in_text:
         return part.payload
     section = part.section.encode("ascii")
     return b"".join(_slices(connection, opened.row.uid, section, most))

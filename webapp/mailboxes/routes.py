@@ -5,9 +5,15 @@ from flask.typing import ResponseReturnValue
 
 from webapp.core import forms
 from webapp.core.errors import Invalid
+from webapp.core.http import local_target
 from webapp.core.words import _
 from webapp.mailboxes import folders, service, set_aside
-from webapp.mailboxes.forms import OAUTH_PRESETS, PRESETS, MailboxForm
+from webapp.mailboxes.forms import (
+    AUTHSERV_PRESETS,
+    OAUTH_PRESETS,
+    PRESETS,
+    MailboxForm,
+)
 from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.service import Tested
 from webapp.operators.access import Scope, requires
@@ -32,6 +38,7 @@ def new() -> ResponseReturnValue:
     name = request.args.get("preset", "")
     preset = PRESETS.get(name)
     filled = {"name": preset[0], "host": preset[1], "port": preset[2]} if preset else {}
+    filled["authserv_id"] = AUTHSERV_PRESETS.get(name, "")
     if name in OAUTH_PRESETS:
         filled["oauth_token_url"], filled["oauth_scope"] = OAUTH_PRESETS[name]
     return _form_page(MailboxForm(data=filled), None)
@@ -82,9 +89,10 @@ def change(mailbox_id: int) -> ResponseReturnValue:
 @bp.post("/mailboxes/<int:mailbox_id>/try-again")
 @requires(Scope.WRITE)
 def try_again(mailbox_id: int) -> ResponseReturnValue:
-    """Ask the server once more now."""
+    """Ask the server once more now, for the page that could not be shown."""
     service.try_again(service.get(mailbox_id))
-    return redirect(url_for("triage.mailbox", mailbox_id=mailbox_id), 303)
+    inbox = url_for("triage.mailbox", mailbox_id=mailbox_id)
+    return redirect(local_target() or inbox, 303)
 
 
 @bp.post("/mailboxes/<int:mailbox_id>/check")

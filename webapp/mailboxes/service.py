@@ -5,6 +5,7 @@ A password is sealed for its row and host; changing the host asks for it again.
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,6 +61,11 @@ def get(mailbox_id: int) -> Mailbox:
     if mailbox is None or mailbox.deleted_at:
         raise NotFound(_("There is no such mailbox."))
     return mailbox
+
+
+def own_servers(mailbox: Mailbox) -> tuple[str, ...]:
+    """Return the names by which its mail server signs its checks of senders."""
+    return tuple(mailbox.authserv_id.split())
 
 
 def create(**values: Any) -> Mailbox:
@@ -259,6 +265,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
         "security": MailboxSecurity(values["security"]),
         "login": values["login"],
         "ca_pem": values.get("ca_pem") or "",
+        "authserv_id": " ".join(re.split(r"[\s,;]+", values.get("authserv_id") or "")),
         "folder_map": naming.checked_map(values.get("folder_map") or {}),
         "sync_folders": SyncFolders(values.get("sync_folders") or SyncFolders.USUAL),
     }
@@ -283,6 +290,7 @@ def shown(mailbox: Mailbox) -> dict[str, Any]:
         "security": mailbox.security.value,
         "login": mailbox.login,
         "ca_pem": mailbox.ca_pem,
+        "authserv_id": mailbox.authserv_id,
         "folder_map": mailbox.folder_map,
         "sync_folders": mailbox.sync_folders.value,
         "auth": mailbox.auth,

@@ -1,11 +1,13 @@
 """One opened mail as the page shows it. Pure."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.core.file_names import warning
 from webapp.mailboxes import plain_text
+from webapp.mailboxes.authentication import Check, checks
 from webapp.mailboxes.calendar_parts import Event, events_of, is_calendar
 from webapp.mailboxes.fields import decoded_size
 from webapp.mailboxes.headers import (
@@ -19,6 +21,7 @@ from webapp.mailboxes.inner_mails import inner_source, is_mail, place_text
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.opening import Opened
 from webapp.mailboxes.plain_text import Block
+from webapp.mailboxes.protection import Protection, protection_of
 
 SHOWN_HEADERS = 200
 TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -63,6 +66,8 @@ class Reading:
     headers: list[tuple[str, str]]
     around: list[tuple[str, str]]
     hints: list[Hint]
+    checks: list[Check]
+    protection: Protection | None
     events: list[Event]
 
     @property
@@ -75,10 +80,11 @@ class Reading:
         return any(hint.kind == kind for hint in self.hints)
 
 
-def reading_of(opened: Opened, show: str = "") -> Reading:
+def reading_of(opened: Opened, show: str = "", own: Collection[str] = ()) -> Reading:
     """Return what a page shows of an opened mail.
 
     `show` is ``html``, ``text`` or ``headers``; what the mail does not have falls back.
+    `own` are the names of the operator's own mail server; see `authentication`.
     """
     mail = opened.mail
     html = "".join(part.text() for part in mail.bodies("html"))
@@ -101,7 +107,9 @@ def reading_of(opened: Opened, show: str = "") -> Reading:
         has_remote_images=bool(_REMOTE.search(html)),
         attached=_attached(opened, html),
         headers=headers.shown()[:SHOWN_HEADERS],
-        hints=hints_of(headers, html, text),
+        hints=hints_of(headers, html, text, own),
+        checks=checks(headers, own),
+        protection=protection_of(mail),
         events=events_of(mail),
         around=[
             (subject, place_text(opened.place[:depth]))

@@ -18,16 +18,23 @@ from webapp.core.errors import Invalid, Refused
 from webapp.core.http import decode_cursor, encode_cursor
 from webapp.mailboxes import (
     browsing,
+    conversations,
     folders,
     index_search,
     mails,
 )
 from webapp.mailboxes import service as mailboxes
+from webapp.mailboxes.conversations import Member
 from webapp.mailboxes.imap_errors import ImapError, Unreachable
-from webapp.mailboxes.index_search import Member, Sort
+from webapp.mailboxes.index_search import Sort
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.mailboxes.opening import Opened
-from webapp.mailboxes.patience import PAGE_SECONDS, within
+from webapp.mailboxes.patience import (
+    PAGE_SECONDS,
+    SILENCE_SECONDS,
+    while_heard,
+    within,
+)
 from webapp.operators.access import Scope, actor, requires
 from webapp.triage import (
     answers,
@@ -80,6 +87,11 @@ class Panes:
     sent: Shown | None = None
     draft: Draft | None = None
     replies: Sequence[Reply] = ()
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether a mail could not be shown for a reason that goes by."""
+        return isinstance(self.reading_trouble, Unreachable)
 
 
 @bp.get("/triage")
@@ -148,17 +160,20 @@ def mail_panes(
     """Return the panes with an open mail, or with the trouble that it made."""
     panes = _list_panes(mailbox_id, folder_id, request.args.get("view", ""))
     if panes.trouble:
+        panes.reading_trouble = panes.trouble
         return panes
     uidvalidity = uidvalidity or request.args.get("v", type=int)
     inside = mails.place_of(request.args.get("inside", ""))
     try:
-        opened = mails.open_one(
-            folders.of_mailbox(mailbox_id, folder_id), uid, uidvalidity, inside
-        )
+        with while_heard(SILENCE_SECONDS):
+            opened = mails.open_one(
+                folders.of_mailbox(mailbox_id, folder_id), uid, uidvalidity, inside
+            )
     except ImapError as error:
         panes.reading_trouble = error
         return panes
-    panes.reading = reading_of(opened, request.args.get("show", ""))
+    own = () if inside else mailboxes.own_servers(mailboxes.get(mailbox_id))
+    panes.reading = reading_of(opened, request.args.get("show", ""), own)
     asked = request.args.get("images") == "1"
     panes.images = images_of(opened, actor().operator.id, asked=asked)
     if not inside:
@@ -178,7 +193,7 @@ def _tied(panes: Panes, one: Folder, opened: Opened) -> None:
     """Add what a mail has beside its text: replies, conversation, what it answers."""
     panes.draft = replying.draft_of(one, opened)
     panes.replies = replying.of_mail(one.mailbox_id, opened, one.id)
-    panes.conversation = index_search.of_thread(one.mailbox_id, opened.row.message_id)
+    panes.conversation = conversations.of_thread(one.mailbox_id, opened.row.message_id)
     key = (one.id, opened.uidvalidity, opened.row.uid)
     mail = placing.known_at([key]).get(key)
     panes.tie = ties_in_list([opened.mail.headers], [mail.id if mail else None])[0]
