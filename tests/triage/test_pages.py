@@ -366,3 +366,34 @@ def test_what_is_worth_knowing_stands_above_the_mail(
     path = "/mailboxes/{}/folders/{}/mails/1?fields=hints".format(*place)
     kinds = [hint["kind"] for hint in api.get(path).get_json()["hints"]]
     assert kinds == ["other_address", "hidden_text"]
+
+
+def test_all_folders_of_a_mailbox_are_searched_together(
+    client: PageClient, inbox: str, dovecot: Dovecot, login: str
+) -> None:
+    letter = mail("Zoë <z@example.com>", "Winter fair", "Hello", 90)
+    put(dovecot, login, letter, folder="Archive")
+    within = text(client, f"{inbox}?q=subject:fair")
+    assert "Winter fair" not in within
+    everywhere = re.search(r'href="([^"]*all=1[^"]*)"', within)
+    assert everywhere
+    page = text(client, everywhere[1].replace("&amp;", "&"))
+    assert "Winter fair" in page
+    assert "Newsletter of the fair" in page
+    assert ">Archive</bdi>" in page
+    opened = text(client, links(page)[0].replace("&amp;", "&"))
+    assert "<bdi>Winter fair</bdi>\n    </h2>" in opened
+    assert "Newsletter of the fair" in opened  # the list is still of all folders
+
+
+def test_all_folders_page_by_page(client: PageClient, inbox: str) -> None:
+    path = f"/triage/{inbox.split('/')[2]}?all=1"
+    page = text(client, path)
+    older = re.search(r'rel="next"\s+href="([^"]*)"', page)
+    assert older
+    following = text(client, older[1].replace("&amp;", "&"))
+    first, second = (
+        set(re.findall(r'value="(\d+\.\d+\.\d+)"', one)) for one in (page, following)
+    )
+    assert (len(first), len(second), len(first & second)) == (50, 6, 0)
+    assert "This page is not known" in text(client, f"{path}&cursor=x")

@@ -19,6 +19,7 @@ from webapp.core.http import decode_cursor, encode_cursor
 from webapp.mailboxes import (
     browsing,
     conversations,
+    everywhere,
     folders,
     index_search,
     mails,
@@ -75,6 +76,7 @@ class Panes:
     complete: bool = True
     trouble: ImapError | None = None
     is_remembered: bool = False
+    is_everywhere: bool = False
     troubles: list[Trouble] = field(default_factory=list)
     query_words: str = ""
     reading: Reading | None = None
@@ -122,8 +124,10 @@ def pulse() -> ResponseReturnValue:
 @bp.get("/triage/<int:mailbox_id>")
 @requires(Scope.READ)
 def mailbox(mailbox_id: int) -> ResponseReturnValue:
-    """Go to the inbox of a mailbox."""
+    """Go to the inbox of a mailbox, or list the mails of all its folders."""
     account = mailboxes.get(mailbox_id)
+    if _is_everywhere():
+        return page(_everywhere_panes(account))
     panes = Panes(title=account.name, mailbox=account)
     try:
         found = folders.fresh(account)
@@ -205,6 +209,8 @@ def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     if view_name:
         return _view_panes(view_name)
     one = folders.of_mailbox(mailbox_id, folder_id)
+    if _is_everywhere():
+        return _everywhere_panes(one.mailbox)
     account, text = one.mailbox, request.args.get("q", "")
     panes = Panes(title=one.name, query=text, mailbox=account, folder=one)
     try:
@@ -220,6 +226,31 @@ def _list_panes(mailbox_id: int, folder_id: int, view_name: str = "") -> Panes:
     else:
         panes.complete = listed.complete
         _show(panes, folder_id, listed, further)
+    return panes
+
+
+def _is_everywhere() -> bool:
+    return request.args.get("all") == "1"
+
+
+def _everywhere_panes(account: Mailbox) -> Panes:
+    """Return the mails of all folders of a mailbox that match, newest first."""
+    text, cursor = request.args.get("q", ""), request.args.get("cursor", "")
+    mailbox_id = account.id
+    panes = Panes(title=account.name, query=text, mailbox=account, is_everywhere=True)
+    try:
+        with within(everywhere.SECONDS):
+            listed = everywhere.listed(account, text, cursor=cursor)
+    except Invalid as error:
+        panes.query_words = error.words
+    except ImapError as error:
+        panes.trouble = error
+    else:
+        panes.complete, panes.older = listed.complete, listed.cursor
+        panes.found = [
+            Found(mailbox_id, one.folder_name, one.folder_id, one.uidvalidity, one.row)
+            for one in listed.found
+        ]
     return panes
 
 
@@ -333,6 +364,7 @@ def _kept(panes: Panes) -> dict[str, Any]:
         "q": panes.query,
         "cursor": request.args.get("cursor", ""),
         "view": panes.view,
+        "all": "1" if panes.is_everywhere else "",
         "label": request.args.get("label", "") if panes.view else "",
         "sort": panes.sort if panes.sort != Sort.ARRIVAL else "",
         "day": request.args.get("day", "") if panes.folder else "",
