@@ -193,6 +193,29 @@ def test_a_mail_server_that_refuses_the_token(
     mailbox = service.create(**account)
     with pytest.raises(SignInRefused):
         folders.fresh(mailbox)
+    assert len(heard_tokens(mails)) == 1
+
+
+@pytest.mark.usefixtures("app")
+def test_a_kept_token_that_ended_early_is_replaced_once(
+    account: dict[str, Any],
+    tokens: TokenServer,
+    mails: FakeImap,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mailbox = service.create(**account)
+    service.probe_mailbox(mailbox)
+    monkeypatch.setattr(oauth, "MARGIN_SECONDS", 0.0)  # it is old at once
+    tokens.answer = {**tokens.answer, "access_token": "an0ther"}
+    refused = "+ \r\nTAG NO [AUTHENTICATIONFAILED] ended\r\n"
+    answers = iter([refused])
+    mails.answers = {
+        **mails.answers,
+        "AUTHENTICATE": lambda _heard: next(answers, "+ \r\nTAG OK in\r\n"),
+    }
+    assert service.probe_mailbox(mailbox).ok
+    used = [line.split(b"Bearer ")[1][:7] for line in heard_tokens(mails)]
+    assert used == [b"t0ken\1\1", b"t0ken\1\1", b"an0ther"]
 
 
 def test_another_token_address_needs_the_token_again(

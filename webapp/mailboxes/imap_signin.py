@@ -29,7 +29,8 @@ TEMPORARY = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
 class Access:
     """How to reach an account. `security` is ``tls``, ``starttls`` or ``none``.
 
-    With `token` the account signs in by XOAUTH2; it is called once for each connection.
+    With `token` the account signs in by XOAUTH2; it is called for each connection, and
+    once more with a token that was refused: what it gives then is tried if it differs.
     """
 
     host: str
@@ -39,7 +40,7 @@ class Access:
     password: str = field(repr=False)
     ca_pem: str = ""
     private: PrivateHosts = NO_PRIVATE_HOSTS
-    token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    token: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
 
 
 def connect(access: Access) -> Connection:
@@ -116,7 +117,14 @@ def _start_tls(connection: Connection, access: Access) -> None:
 
 def _sign_in(connection: Connection, access: Access) -> None:
     if access.token is not None:
-        _authenticate_xoauth2(connection, access, access.token())
+        token = access.token("")
+        try:
+            _authenticate_xoauth2(connection, access, token)
+        except SignInRefused:
+            other = access.token(token)
+            if other == token:
+                raise
+            _authenticate_xoauth2(connection, access, other)
         return
     imap = connection.line.imap
     if "LOGINDISABLED" in imap.capabilities and "AUTH=PLAIN" not in imap.capabilities:

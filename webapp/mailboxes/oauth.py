@@ -52,6 +52,7 @@ class Grant:
 @dataclass
 class _Kept:
     token: str
+    since: float
     until: float
 
 
@@ -59,11 +60,14 @@ _kept: dict[Grant, _Kept] = {}
 _lock = threading.Lock()
 
 
-def token_for(grant: Grant, rotated: Callable[[str], None]) -> str:
+def token_for(grant: Grant, rotated: Callable[[str], None], refused: str = "") -> str:
     """Return an access token that holds for a while.
 
     Parameters
     ----------
+    refused
+        A token that a mail server has just refused. It may have ended sooner than was
+        said, so another one is asked for, unless it is only a moment old.
     rotated
         Is told a new refresh token when the provider gives one: the old one may have
         ended with this very answer.
@@ -77,7 +81,7 @@ def token_for(grant: Grant, rotated: Callable[[str], None]) -> str:
     """
     with _lock:
         have = _kept.get(grant)
-        if have is not None and have.until > time.monotonic():
+        if have is not None and _holds(have, refused):
             return have.token
     answer = _ask(grant)
     data = answer.json()
@@ -85,21 +89,22 @@ def token_for(grant: Grant, rotated: Callable[[str], None]) -> str:
     if not isinstance(token, str) or not _is_token(token):
         raise _trouble(answer, data)
     seconds = _number(data.get("expires_in"))
-    until = time.monotonic() + max(seconds - MARGIN_SECONDS, SHORTEST_SECONDS)
+    since = time.monotonic()
+    until = since + max(seconds - MARGIN_SECONDS, SHORTEST_SECONDS)
     with _lock:
         if len(_kept) >= MOST_KEPT:
             _kept.clear()
-        _kept[grant] = _Kept(token, until)
+        _kept[grant] = _Kept(token, since, until)
     fresh = data.get("refresh_token")
     if isinstance(fresh, str) and fresh and fresh != grant.refresh_token:
         rotated(fresh)
     return token
 
 
-def forget(grant: Grant) -> None:
-    """Ask for a new access token next time: a server has refused this one."""
-    with _lock:
-        _kept.pop(grant, None)
+def _holds(have: _Kept, refused: str) -> bool:
+    at = time.monotonic()
+    is_new = at - have.since < MARGIN_SECONDS
+    return have.until > at and (have.token != refused or is_new)
 
 
 def opened(secret: str) -> tuple[str, str]:

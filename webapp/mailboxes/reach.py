@@ -81,7 +81,7 @@ def access_of(mailbox: Mailbox) -> Access:
     )
 
 
-def _token(mailbox: Mailbox, secret: str) -> Callable[[], str]:
+def _token(mailbox: Mailbox, secret: str) -> Callable[[str], str]:
     """Return what gets an access token for a new connection."""
     grant = grant_of(mailbox, secret)
     mailbox_id, host = mailbox.id, mailbox.host
@@ -95,7 +95,7 @@ def _token(mailbox: Mailbox, secret: str) -> Callable[[], str]:
         )
         db.session.commit()
 
-    return lambda: oauth.token_for(grant, rotated)
+    return lambda refused: oauth.token_for(grant, rotated, refused)
 
 
 def grant_of(columns: Mailbox | Mapping[str, Any], secret: str) -> Grant:

@@ -178,7 +178,9 @@ def probe_values(mailbox: Mailbox | None, **values: Any) -> Tested:
     if columns["auth"] == "xoauth2":
         grant = reach.grant_of(columns, secret)
         keep = functools.partial(_keep_rotated, mailbox, secret)
-        access = replace(access, token=lambda: oauth.token_for(grant, keep))
+        access = replace(
+            access, token=lambda refused: oauth.token_for(grant, keep, refused)
+        )
     return probe_access(access)
 
 
