@@ -3,16 +3,15 @@
 import datetime
 import threading
 from collections.abc import Iterator
-from unittest.mock import Mock
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from tests.conftest import PASSWORD
 from tests.mailboxes.samples import fill, flags_of, mail, put
-from tests.support.browser import Theme, Window, chromium, window
+from tests.support.browser import PATIENCE, Theme, Window, chromium, window
 from tests.support.dovecot import Dovecot
 from tests.support.watcher import listening
 from webapp.core.db import db
@@ -131,13 +130,6 @@ def test_keys_choose_mark_and_undo(
     assert flags_of(dovecot, login) == before
 
 
-def hold(held: list[Route], route: Route) -> None:
-    """Keep the first request back, and let others go."""
-    if held:
-        route.continue_()
-    held.append(route)
-
-
 def test_a_change_is_seen_at_once_and_taken_back_if_refused(
     browser: Browser,
     origin: str,
@@ -146,13 +138,16 @@ def test_a_change_is_seen_at_once_and_taken_back_if_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = flags_of(dovecot, login)
-    refusal = Refused("The server lets us read this folder only.")
-    monkeypatch.setattr(acting, "change", Mock(side_effect=refusal))
-    held: list[Route] = []
+    may_answer = threading.Event()
+
+    def refuse(*_args: object) -> None:
+        may_answer.wait(PATIENCE / 1000)
+        raise Refused("The server lets us read this folder only.")
+
+    monkeypatch.setattr(acting, "change", refuse)
     with window(browser, origin) as seen:
         page = seen.page
         sign_in(page, origin, "/triage/1")
-        page.route("**/triage/act", lambda route: hold(held, route))
         for key in ("j", "i"):
             page.keyboard.press(key)
         first = page.locator(".mails > li").first.locator("a").first
@@ -160,9 +155,7 @@ def test_a_change_is_seen_at_once_and_taken_back_if_refused(
         page.locator(".mails > li").nth(1).locator("input").check()
         page.keyboard.press("e")
         expect(page.locator(".mails > li").nth(1)).to_be_hidden()
-        while not held:
-            page.wait_for_timeout(20)
-        held[0].continue_()
+        may_answer.set()
         page.locator(".toast").get_by_text("read this folder only").wait_for()
         expect(first).to_have_class("unread")
         expect(page.locator(".mails > li").nth(1)).to_be_visible()

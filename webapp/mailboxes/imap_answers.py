@@ -8,39 +8,10 @@ import binascii
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webapp.core.one_line import printable
-
-#: SPECIAL-USE attribute (RFC 6154) → our word for the role.
-ROLES = {
-    "\\all": "all",
-    "\\archive": "archive",
-    "\\drafts": "drafts",
-    "\\flagged": "flagged",
-    "\\junk": "junk",
-    "\\sent": "sent",
-    "\\trash": "trash",
-}
-#: Last part of a name, case-folded → role, for servers without SPECIAL-USE.
-ROLES_BY_NAME = {
-    "archive": "archive",
-    "archives": "archive",
-    "drafts": "drafts",
-    "junk": "junk",
-    "spam": "junk",
-    "sent": "sent",
-    "sent items": "sent",
-    "sent mail": "sent",
-    "sent messages": "sent",
-    "gesendet": "sent",
-    "envoyés": "sent",
-    "trash": "trash",
-    "deleted items": "trash",
-    "deleted messages": "trash",
-    "papierkorb": "trash",
-    "corbeille": "trash",
-}
+from webapp.mailboxes import folder_roles
 
 #: So many UIDs at most in one answer that says where mails went.
 MOST_PLACED = 10_000
@@ -162,11 +133,22 @@ def _content(text: bytes) -> bytes:
 def parse_list(answers: Iterable[Answer | None]) -> list[Listed]:
     r"""Read the answers to LIST; what cannot be read is left out.
 
-    >>> parse_list([b'(\\HasNoChildren \\Sent) "/" "Sent"'])[0].role
+    A name speaks for a role only where no folder says that it has it.
+
+    >>> parse_list([b'(\\HasNoChildren \\Sent) "/" "Out"'])[0].role
     'sent'
+    >>> [one.role for one in parse_list([b'() "/" "Sent"', b'(\\Sent) "/" "Out"'])]
+    ['', 'sent']
     """
     found = (_listed(tokens(line)) for line in lines(answers))
-    return list({each.raw: each for each in found if each}.values())
+    known = {each.raw: each for each in found if each}.values()
+    told = {each.role for each in known}
+    return [each if each.role else _named(each, told) for each in known]
+
+
+def _named(each: Listed, told: set[str]) -> Listed:
+    role = folder_roles.by_name(each.name, each.delimiter)
+    return each if role in told else replace(each, role=role)
 
 
 def _listed(line: list[bytes]) -> Listed | None:
@@ -185,21 +167,10 @@ def _listed(line: list[bytes]) -> Listed | None:
         raw=raw,
         name=name,
         delimiter=delimiter[:1],
-        role="inbox" if is_inbox else _role(flags, name, delimiter),
+        role="inbox" if is_inbox else folder_roles.by_flag(flags),
         selectable=not flags & {"\\noselect", "\\nonexistent"},
         subscribed="\\subscribed" in flags,
     )
-
-
-def _role(flags: set[str], name: str, delimiter: str) -> str:
-    for flag, role in ROLES.items():
-        if flag in flags:
-            return role
-    parts = name.split(delimiter) if delimiter else [name]
-    depth_of_inbox_prefix = 2
-    if len(parts) > depth_of_inbox_prefix:
-        return ""
-    return ROLES_BY_NAME.get(parts[-1].casefold(), "")
 
 
 def parse_status(answers: Iterable[Answer | None]) -> dict[bytes, Counts]:
