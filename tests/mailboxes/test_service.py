@@ -86,10 +86,10 @@ def test_folders_are_remembered_with_counts(
     found = folders.fresh(mailbox, force=True)
     assert [folder.name for folder in found] == [
         "INBOX",
+        "Entwürfe",
         "Sent",
         "Archive",
         "Trash",
-        "Entwürfe",
         "Projects",
         "Projects.2027",
     ]

@@ -66,7 +66,9 @@ def listed(
         If the search or the cursor cannot be understood.
     """
     query, places = parse_query(text), read_places(cursor)
-    known = [one for one in folders.fresh(mailbox) if one.selectable and one.total != 0]
+    # Counts of a moment ago would pass over a folder that has its first mail now.
+    counted = folders.fresh(mailbox, force=not cursor)
+    known = [one for one in counted if one.selectable and one.total != 0]
     names = {one.id: one.name for one in known}
     raws = {one.id: folders.raw_of(one) for one in known}
     is_complete = True
