@@ -10,7 +10,7 @@ from tests.mailboxes.conftest import access_to
 from tests.support.fake_imap import FakeImap, fake_imap
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.mailboxes import folders, patience, service
+from webapp.mailboxes import folders, imap_wire, patience, service
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.models import Folder, IndexedMail, Mailbox, MailboxState
 
@@ -183,4 +183,4 @@ def test_a_server_that_goes_on_talking_is_waited_for(
             line.command(b"NOOP", [])
         line.command(b"NOOP", [])
         line.close()
-    assert waits[:2] == [(3.0, 20.0), (20.0, 20.0)]
+    assert waits[:2] == [(3.0, 20.0), (imap_wire.COMMAND_SECONDS, 20.0)]
