@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from webapp.core.db import db
 from webapp.core.errors import Invalid, Refused
 from webapp.core.words import _
@@ -17,7 +19,7 @@ from webapp.mailboxes import browsing, changing, folders, naming
 from webapp.mailboxes.changing import Filed
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.mails import parse_query
-from webapp.mailboxes.models import Folder
+from webapp.mailboxes.models import Folder, Mail
 from webapp.mailboxes.query import EVERYTHING, Header, QueryError
 from webapp.operators import audit
 
@@ -109,6 +111,7 @@ def move(folder: Folder, choice: Choice, target: Folder) -> Outcome:
             connection, raw, uids, to, validity
         ),
     )
+    _our_rows_follow(folder.id, filed, target_id)
     return Outcome(filed, target_id)
 
 
@@ -147,7 +150,35 @@ def delete(folder: Folder, choice: Choice, *, for_good: bool = False) -> Outcome
         ("mail.delete", ""),
         lambda connection, raw, uids: changing.delete(connection, raw, uids, validity),
     )
+    _our_rows_follow(folder.id, filed, None)
     return Outcome(filed)
+
+
+def _our_rows_follow(folder_id: int, filed: Filed, target_id: int | None) -> None:
+    """Keep our rows where their mails lie now; of one that is gone, nowhere.
+
+    Where the server does not tell the new place the row is left, and found again by
+    whoever meets the mail.
+    """
+    gone = set(filed.uids) - set(filed.marked) if target_id is None else set()
+    at_most = 500
+    uids = sorted(gone or filed.placed)
+    for first in range(0, len(uids), at_most):
+        rows = db.session.scalars(
+            sa.select(Mail)
+            .join(Folder, Folder.id == Mail.folder_id)
+            .where(
+                Mail.folder_id == folder_id,
+                Mail.uidvalidity == Folder.uidvalidity,
+                Mail.uid.in_(uids[first : first + at_most]),
+            )
+        ).all()
+        for mail in rows:
+            new = filed.placed.get(mail.uid or 0)
+            mail.folder_id = target_id if new else None
+            mail.uidvalidity = filed.uidvalidity if new else None
+            mail.uid = new
+        db.session.commit()
 
 
 def append(

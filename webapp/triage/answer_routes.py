@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.operators.access import Scope, requires
-from webapp.triage import answers
+from webapp.triage import finding
 
 bp = Blueprint("answers", __name__)
 
@@ -13,7 +13,7 @@ bp = Blueprint("answers", __name__)
 @requires(Scope.READ)
 def by_id(mail_id: int) -> ResponseReturnValue:
     """Go to a mail, wherever it lies by now."""
-    mail = answers.placed(mail_id)
+    mail = finding.found(mail_id)
     target = url_for(
         "triage.mail",
         mailbox_id=mail.mailbox_id,

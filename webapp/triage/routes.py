@@ -26,7 +26,7 @@ from webapp.mailboxes import (
 )
 from webapp.mailboxes import service as mailboxes
 from webapp.mailboxes.conversations import Member
-from webapp.mailboxes.imap_errors import ImapError, Unreachable
+from webapp.mailboxes.imap_errors import ImapError, MailGone, Unreachable
 from webapp.mailboxes.index_search import Sort
 from webapp.mailboxes.models import Folder, Mailbox
 from webapp.mailboxes.opening import Opened
@@ -81,6 +81,7 @@ class Panes:
     query_words: str = ""
     reading: Reading | None = None
     reading_trouble: ImapError | None = None
+    our_row: int | None = None
     images: Images | None = None
     current: Found | None = None
     sort: str = Sort.ARRIVAL.value
@@ -175,6 +176,10 @@ def mail_panes(
             )
     except ImapError as error:
         panes.reading_trouble = error
+        if isinstance(error, MailGone):
+            validity = uidvalidity or folders.get(folder_id).uidvalidity or 0
+            ours = placing.known_at([(folder_id, validity, uid)])
+            panes.our_row = next((mail.id for mail in ours.values()), None)
         return panes
     own = () if inside else mailboxes.own_servers(mailboxes.get(mailbox_id))
     panes.reading = reading_of(opened, request.args.get("show", ""), own)

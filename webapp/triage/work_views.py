@@ -43,6 +43,10 @@ COUNTED = (*KINDS, "mine", "unassigned", "set_aside")
 MOST_COUNTED = 999
 
 
+#: A mail that was deleted for good, or whose mailbox was, is in no view.
+_LIES = (Mail.folder_id.is_not(None), Mail.uid.is_not(None))
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a page asks for; `operator_id` is whose “mine” it is."""
@@ -92,7 +96,7 @@ def counts(operator_id: int) -> dict[str, int]:
         sa.select(sa.func.count())
         .select_from(
             sa.select(Mail.id)
-            .where(*_conditions(name, operator_id))
+            .where(*_conditions(name, operator_id), *_LIES)
             .limit(MOST_COUNTED + 1)
             .subquery()
         )
@@ -111,8 +115,7 @@ def _page(asked: Asked) -> sa.Select[Mail]:
         .where(
             *_conditions(asked.name, asked.operator_id),
             Mailbox.deleted_at.is_(None),
-            Mail.folder_id.is_not(None),
-            Mail.uid.is_not(None),
+            *_LIES,
             Mail.received_at.is_not(None),
         )
     )
