@@ -92,6 +92,16 @@ def test_a_goodbye_by_our_link_is_taken_back(
     assert len(suppressed()) == 1
 
 
+def test_a_goodbye_for_somebody_else_says_so(
+    client: PageClient, message: Message, receive: Receive
+) -> None:
+    receive(
+        person("eve@example.net", "Re: November", "STOP", about(message).message_id)
+    )
+    assert "It came from another address." in page_of(client)
+    assert suppressed() == []
+
+
 def test_a_suggestion_takes_nobody_off(
     api: ApiClient, message: Message, receive: Receive
 ) -> None:

@@ -49,3 +49,5 @@ def set_up(log_format: str) -> None:
     root.setLevel(logging.INFO)
     for chatty in ("rq", "alembic", "werkzeug"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It tells what it tries, and of each stranger's mail that it breaks on, at length.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
