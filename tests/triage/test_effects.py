@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tests.triage.answering import Dsn, about, feedback, person, plain
 from tests.triage.conftest import Receive, suppressed
-from webapp.campaigns import coming_back, unsubscribing
+from webapp.campaigns import coming_back, proving, unsubscribing
 from webapp.campaigns.models import Event, Message, MessageAddress
 from webapp.campaigns.states import Status
 from webapp.core.db import db
@@ -132,6 +132,43 @@ def test_of_a_report_each_address_has_its_own_verdict(
     assert db.session.scalars(sa.select(Answer)).one().detail["hardness"] == "full"
 
 
+def test_who_forwards_bounces_as_the_address_that_we_wrote_to(
+    send: Send, receive: Receive
+) -> None:
+    forwarded, nameless = send("ada@example.org"), send("bo@example.org")
+    known = about(nameless)
+    receive(
+        Dsn("elsewhere@forward.example", to=about(forwarded).bounce_address).octets(),
+        Dsn("", returned=known.returned.partition("\n")[2]).octets(),
+    )
+    assert suppressed() == [
+        ("ada@example.org", "hard_bounce", None),
+        ("bo@example.org", "hard_bounce", None),
+    ]
+
+
+def test_a_stranger_s_address_names_none_of_several_recipients(
+    send: Send, receive: Receive
+) -> None:
+    message = send("ada@example.org")
+    copied_to_bo(message)
+    receive(Dsn("elsewhere@forward.example", to=about(message).bounce_address).octets())
+    assert suppressed() == []
+    assert counts(message) == {}
+
+
+def test_the_bounce_of_a_copy_is_not_the_recipient_s(
+    send: Send, receive: Receive
+) -> None:
+    message = send("ada@example.org")
+    copied_to_bo(message)
+    receive(Dsn("bo@example.org", to=about(message).bounce_address).octets())
+    assert suppressed() == [("bo@example.org", "hard_bounce", None)]
+    assert counts(message) == {}
+    kinds = [event.kind for event in db.session.scalars(sa.select(Event))]
+    assert kinds == [proving.COPY_BOUNCED]
+
+
 def test_a_delay_is_no_bounce(send: Send, receive: Receive) -> None:
     message = send("ada@example.org")
     known = about(message)
@@ -171,6 +208,32 @@ def test_two_who_complain_of_one_message_are_both_left_alone(
         "bo@example.org",
     ]
     assert counts(message) == {"complained": 1}
+
+
+def test_a_provider_that_hides_who_complained_means_whom_we_wrote_to(
+    send: Send, receive: Receive
+) -> None:
+    ada, bo = about(send("ada@example.org")), about(send("bo@example.org"))
+    by_return_path = f"Original-Mail-From: <{bo.bounce_address}>"
+    receive(
+        feedback("redacted-0123456789abcdef@provider.example", ada.returned),
+        feedback("elsewhere@forward.example", "X-None: 1", extra=by_return_path),
+    )
+    assert suppressed() == [
+        ("ada@example.org", "complaint", None),
+        ("bo@example.org", "complaint", None),
+    ]
+
+
+def test_a_complaint_sent_again_undoes_no_undo(send: Send, receive: Receive) -> None:
+    message = send("ada@example.org")
+    known = about(message)
+    complaint = feedback(known.to, known.returned)
+    receive(complaint)
+    suppressions.undo(db.session.scalars(sa.select(Suppression)).one().id)
+    receive(complaint + b"again")
+    assert suppressed() == []
+    assert db.session.query(Event).count() == 1
 
 
 def test_a_goodbye_by_our_link_is_of_its_table_alone(
