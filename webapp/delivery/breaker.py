@@ -7,6 +7,7 @@ have us at all, when ten messages in a row fail because of the sender, when more
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -113,32 +114,62 @@ def refused(sender_id: int, campaign_id: int | None, words: str) -> None:
     moves.pause_for(campaign_id, words)
 
 
-def judge(campaign_id: int, verdicts: Sequence[Verdict], in_a_row: int) -> int:
-    """Pause a campaign that fails too much; return the sender's errors in a row now."""
+@dataclass
+class SoFar:
+    """What this process has seen of a sender's outcomes.
+
+    Attributes
+    ----------
+    in_a_row
+        Errors of the sender, one after the other.
+    final
+        Of each campaign in which some failed how many messages had ended when it was
+        last looked at, by this ticket.
+    """
+
+    in_a_row: int = 0
+    final: dict[int, int] = field(default_factory=dict)
+
+
+def judge(campaign_id: int, verdicts: Sequence[Verdict], so_far: SoFar) -> None:
+    """Pause a campaign that fails too much, and note what was seen."""
     for verdict in verdicts:
         is_sender = verdict.reason_class == FailureClass.SENDER.value
-        in_a_row = in_a_row + 1 if is_sender else 0
-        if in_a_row >= IN_A_ROW:
+        so_far.in_a_row = so_far.in_a_row + 1 if is_sender else 0
+        if so_far.in_a_row >= IN_A_ROW:
+            so_far.in_a_row = 0
             words = WORDS_IN_A_ROW.format(words=verdict.reply or verdict.reason)
             moves.pause_for(campaign_id, words)
-            return 0
-    failed = sum(verdict.status is Status.FAILED for verdict in verdicts)
-    if failed:
-        final = failed + sum(verdict.status is Status.SENT for verdict in verdicts)
-        _judge_shares(campaign_id, final)
-    return in_a_row
+            return
+    fresh = [verdict.status for verdict in verdicts if _counts(verdict)]
+    # Of a campaign in which nothing has failed here nobody needs to count.
+    is_watched = campaign_id in so_far.final or Status.FAILED in fresh
+    if fresh and is_watched and so_far.final.get(campaign_id, 0) < SHARES[-1][0]:
+        _judge_shares(campaign_id, len(fresh), so_far)
 
 
-def _judge_shares(campaign_id: int, fresh: int) -> None:
-    """Pause at the moment in which one of the marks is passed, and never again."""
+def _counts(verdict: Verdict) -> bool:
+    """Whether an outcome is final, and says something about addresses or server."""
+    is_final = verdict.status in {Status.SENT, Status.FAILED}
+    return is_final and verdict.reason_class != FailureClass.CONTENT.value
+
+
+def _judge_shares(campaign_id: int, fresh: int, so_far: SoFar) -> None:
+    """Pause at the moment in which one of the marks is passed, and never again.
+
+    Another worker may have counted meanwhile what was recorded here, so it is passed
+    since the last look, not by the fresh ones alone.
+    """
     most = SHARES[-1][0] + fresh
     counts = {
         status: _count(campaign_id, status, most)
         for status in (Status.SENT, Status.FAILED)
     }
     final = sum(counts.values())
+    before = so_far.final.get(campaign_id, final - fresh)
+    so_far.final[campaign_id] = final
     for first, share in SHARES:
-        passes_now = final - fresh < first <= final
+        passes_now = before < first <= final
         if passes_now and counts[Status.FAILED] > share * final:
             words = WORDS_SHARE.format(failed=counts[Status.FAILED], final=final)
             moves.pause_for(campaign_id, words)

@@ -197,6 +197,7 @@ class Engine:
             self._ways[key] = Way(Connections(self._app, plan.sender, self.me))
         way = self._ways[key]
         way.connections.unwell.clear()
+        way.so_far.final.clear()
         return way
 
 

@@ -23,7 +23,7 @@ class Way:
 
     connections: Connections
     unsaved: list[Settled] = field(default_factory=list)
-    in_a_row: int = 0
+    so_far: breaker.SoFar = field(default_factory=breaker.SoFar)
     noted_at: float = 0.0
     leased_at: float = 0.0
     leased_under: int = -1
@@ -84,7 +84,7 @@ def tell_breakers(way: Way, done: Sequence[Done], fresh: Sequence[Settled]) -> N
             for one in fresh
             if one.handed.prepared.campaign_id == campaign_id
         ]
-        way.in_a_row = breaker.judge(campaign_id, of_it, way.in_a_row)
+        breaker.judge(campaign_id, of_it, way.so_far)
         if any(verdict.status is Status.DEFERRED for verdict in of_it):
             reopen(campaign_id)
 
