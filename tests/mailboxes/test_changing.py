@@ -12,7 +12,12 @@ from tests.support.fake_imap import fake_imap
 from webapp.mailboxes import browsing, changing, opening
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_commands import Command
-from webapp.mailboxes.imap_errors import FolderGone, FolderRenumbered, MailGone
+from webapp.mailboxes.imap_errors import (
+    FolderGone,
+    FolderRenumbered,
+    MailGone,
+    ServerRefused,
+)
 from webapp.mailboxes.imap_signin import connect
 from webapp.mailboxes.query import QueryError
 
@@ -189,6 +194,69 @@ def test_flags_of_many_mails_are_one_command_a_set() -> None:
         b"UID FETCH",
         b"UID STORE",
     ]
+
+
+SELECTED = "* 1200 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: changing.change_flags(line, b"INBOX", [1], add=["seen"]),
+        lambda line: changing.move(line, b"INBOX", [1], b"Kept"),
+        lambda line: changing.delete(line, b"INBOX", [1]),
+    ],
+    ids=["flags", "move", "delete"],
+)
+def test_a_folder_that_may_only_be_read_is_not_changed(
+    change: Callable[[Connection], object],
+) -> None:
+    answers = {
+        "SELECT": f"{SELECTED}TAG OK [READ-ONLY] done\r\n",
+        "FETCH": "* 1 FETCH (UID 1 FLAGS ())\r\n",
+    }
+    with fake_imap(answers) as server:
+        line = connect(access_to(server.port))
+        with pytest.raises(ServerRefused, match="read this folder only"):
+            change(line)
+        line.close()
+        assert [server.count(name) for name in ("STORE", "COPY", "MOVE")] == [0, 0, 0]
+
+
+def refusing(*answers: str) -> Callable[[bytes], str]:
+    """Return what gives these answers in turn, and then refuses."""
+    left = iter(answers)
+    return lambda _heard: next(left, "TAG NO [OVERQUOTA] no room\r\n")
+
+
+@pytest.mark.parametrize("name", ["MOVE", "COPY"])
+def test_what_was_done_before_a_refusal_is_told_and_no_more_is_tried(name: str) -> None:
+    first = "* OK [COPYUID 7 1:500 11:510] done\r\n"
+    answers = {
+        "CAPABILITY": "* CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS MOVE\r\n",
+        "SELECT": SELECTED,
+        "EXAMINE": SELECTED,
+        name: refusing(first),
+    }
+    work = changing.move if name == "MOVE" else changing.copy
+    with fake_imap(answers) as server:
+        line = connect(access_to(server.port))
+        filed = work(line, b"INBOX", range(1, 1201), b"Kept")
+        line.close()
+        assert server.count(f"UID {name}") == 2
+    assert filed.uids == [*range(1, 501)]
+    assert filed.placed[500] == 510
+    assert "stopped in the middle" in filed.words
+
+
+def test_a_refusal_of_the_first_set_is_an_error_and_not_an_empty_answer() -> None:
+    with fake_imap({"SELECT": SELECTED, "MOVE": refusing(), "COPY": refusing()}) as one:
+        line = connect(access_to(one.port))
+        line.capabilities |= {"MOVE", "UIDPLUS"}
+        with pytest.raises(ServerRefused):
+            changing.move(line, b"INBOX", range(1, 1201), b"Kept")
+        line.close()
+        assert one.count("UID MOVE") == 1
 
 
 def commands(line: Connection, work: Callable[[], object]) -> list[str]:
