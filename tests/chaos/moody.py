@@ -14,6 +14,7 @@ from collections.abc import Callable
 import psutil
 
 from tests.chaos.oracle import Ledger
+from tests.support.ports import free_port
 from tests.support.smtp_servers import DROP, RECORD_THEN_DROP, RecordingServer
 
 HUSH_SECONDS = 1.5
@@ -48,7 +49,7 @@ class MoodyServer(RecordingServer):
     """
 
     def __init__(self, seed: int | None = None, pause: float = 0.01) -> None:
-        super().__init__()
+        super().__init__(port=free_port())  # ours also while it is closed
         self.seed = seed
         self.pause = pause
         self.silences: Counter[str] = Counter()
@@ -115,8 +116,13 @@ class MoodyServer(RecordingServer):
         with self.lock:
             waiting = self.blows.get(step)
             blow = waiting.popleft() if waiting else None
-        if blow is not None:
-            blow(speaker(self._here.port))
+        if blow is None:
+            return
+        pid = speaker(self._here.port)
+        if pid:
+            blow(pid)
+        else:  # it is gone already: the next one
+            self.strike(step, blow)
 
     def _mood(self, step: str, steps: tuple[str, ...]) -> str | None:
         if step in OTHERS:

@@ -25,6 +25,7 @@ or
 
 ``body`` knows DROP only: it closes after the first octets of the message.
 ``server.most_open`` is how many connections were ever open at the same time,
+``server.stalls`` how often it fell silent,
 ``server.mails`` are the messages taken, ``server.commands`` all that was said to it
 (also before TLS); ``server.reads`` counts how often something came from a client that
 had waited: one for each write, while messages are small.
@@ -50,11 +51,13 @@ from typing import Any, Self
 from tests.support.ports import free_port
 
 # Seconds; only a very busy machine needs them.
-PATIENCE = 120.0
+PATIENCE = 300.0
 DROP = "DROP"
 STALL = "STALL"
 RECORD_THEN_DROP = "RECORD_THEN_DROP"
 RECORD_THEN_STALL = "RECORD_THEN_STALL"
+# Of TCP_INFO, its first octet (linux/tcp.h).
+_ESTABLISHED = 1
 EXTENSIONS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8")
 
 
@@ -104,6 +107,7 @@ class RecordingServer:
     connections: int = 0
     reads: int = 0
     most_open: int = 0
+    stalls: int = 0
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -111,6 +115,7 @@ class RecordingServer:
         self._script: dict[str, deque[str]] = defaultdict(deque)
         self._always: dict[str, str] = {}
         self._open: set[socket.socket] = set()
+        self._accepted: set[socket.socket] = set()
         self._listener = self._listen()
         self.port = self._listener.server_address[1]
 
@@ -119,13 +124,20 @@ class RecordingServer:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                _Session(server, self.request).run()
+                try:
+                    _Session(server, self.request).run()
+                finally:
+                    server.let_go(self.request)
 
         class Listener(socketserver.ThreadingTCPServer):
             address_family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 128
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                server.accepted(request)
+                super().process_request(request, client_address)
 
         return Listener((self.host, self.port), Handler)
 
@@ -144,9 +156,9 @@ class RecordingServer:
     def close_port(self) -> None:
         """Refuse connections from now on, and hang up on those that are open."""
         self._listener.shutdown()
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         with self.lock:
-            still_open = list(self._open)
+            still_open = self._open | self._accepted
         for connection in still_open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -201,16 +213,46 @@ class RecordingServer:
         """Return the verbs of all commands, in order."""
         return [command.partition(" ")[0].upper() for command in self.commands]
 
+    def accepted(self, connection: socket.socket) -> None:
+        """Note a connection whose conversation has yet to begin."""
+        with self.lock:
+            self._accepted.add(connection)
+
+    def let_go(self, connection: socket.socket) -> None:
+        """Forget a connection whose conversation is over."""
+        with self.lock:
+            self._accepted.discard(connection)
+
+    @property
+    def now_open(self) -> int:
+        """How many connections are open whose end the server has not heard."""
+        with self.lock:
+            return len(self._accepted)
+
     def opened(self, connection: socket.socket) -> None:
-        """Note an open connection, to be closed at the end."""
+        """Note an open connection, to be closed at the end.
+
+        Those that the other side has closed are not counted as open, although their
+        threads may not have heard of it yet.
+        """
         with self.lock:
             self._open.add(connection)
-            self.most_open = max(self.most_open, len(self._open))
+            now_open = sum(map(_is_established, self._open))
+            self.most_open = max(self.most_open, now_open)
 
     def closed(self, connection: socket.socket) -> None:
         """Forget a connection."""
         with self.lock:
             self._open.discard(connection)
+
+
+def _is_established(connection: socket.socket) -> bool:
+    """Return whether neither side has closed a connection."""
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    except OSError:
+        return False
+    return info[0] == _ESTABLISHED
 
 
 class _Reads(io.RawIOBase):
@@ -244,7 +286,8 @@ class _Session:
 
     def run(self) -> None:
         """Speak until somebody hangs up."""
-        self.server.connections += 1
+        with self.server.lock:
+            self.server.connections += 1
         self.server.opened(self.connection)
         try:
             if self.server.implicit:
@@ -283,6 +326,8 @@ class _Session:
         if answer == DROP:
             raise _Hangup
         if answer == STALL:
+            with self.server.lock:
+                self.server.stalls += 1
             self.server.stopping.wait()
             raise _Hangup
         code, lines = (
@@ -446,7 +491,7 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
             said = process.stderr.read().decode() if process.stderr else ""
             raise AssertionError(f"smtp-sink ended at once: {said}")
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
             return
         time.sleep(0.02)
     raise AssertionError("smtp-sink does not answer")
