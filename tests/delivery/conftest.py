@@ -6,9 +6,8 @@ import pytest
 from flask import Flask
 
 import config
-from tests.support.sending import Desk
+from tests.support.sending import Desk, engine_here, never_give_up
 from tests.support.smtp_servers import RecordingServer
-from webapp.delivery import liveness
 from webapp.delivery.engine import Engine
 
 
@@ -21,9 +20,13 @@ def server() -> Iterator[RecordingServer]:
 
 @pytest.fixture
 def desk(
-    app: Flask, settings: config.Settings, server: RecordingServer
+    app: Flask,
+    settings: config.Settings,
+    server: RecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Desk]:
     """Rows and workers around one sender to the recording server."""
+    never_give_up(monkeypatch)
     with Desk(app, settings, server) as desk:
         yield desk
 
@@ -31,6 +34,6 @@ def desk(
 @pytest.fixture
 def engine(app: Flask) -> Iterator[Engine]:
     """What a worker process sends with, inside this process."""
-    engine = Engine(app, liveness.register())
+    engine = engine_here(app)
     yield engine
     engine.drain()

@@ -6,6 +6,7 @@ import psutil
 
 from tests.delivery.test_worker import slow_down
 from tests.support.sending import Desk, W
+from tests.support.smtp_servers import PATIENCE
 from webapp.campaigns import steering
 
 
@@ -32,13 +33,14 @@ def test_twenty_pauses_change_nothing(desk: Desk) -> None:
 
 
 def test_cancel_stops_two_workers_at_once(desk: Desk) -> None:
-    slow_down(desk)
+    let_go = desk.hold_back(60)
     campaign = desk.campaign(400)
     desk.start()
     desk.start()
     desk.server.wait_for(60)
     steering.cancel(campaign.id)
     at_most = sending(desk) + len(desk.server.mails)
+    let_go.set()
     desk.wait_until(lambda: not sending(desk), "something hangs")
     assert len(desk.server.mails) <= at_most
     assert desk.statuses() == {
@@ -49,15 +51,17 @@ def test_cancel_stops_two_workers_at_once(desk: Desk) -> None:
 
 
 def test_a_killed_worker_leaves_no_process_that_sends(desk: Desk) -> None:
-    slow_down(desk)
+    let_go = desk.hold_back(30)
     desk.campaign(300)
     worker = desk.start()
     desk.server.wait_for(30)
     family = psutil.Process(worker.pid).children(recursive=True)
     worker.kill()
-    worker.wait(10)
-    _gone, left = psutil.wait_procs(family, timeout=5)
+    worker.wait(PATIENCE)
+    let_go.set()
+    _gone, left = psutil.wait_procs(family, timeout=PATIENCE)
     assert left == []
+    desk.wait_for_silence()
     had = len(desk.server.mails)
     time.sleep(0.5)
     assert len(desk.server.mails) == had

@@ -33,12 +33,14 @@ def test_a_campaign_ends_and_another_begins_without_redis(
     desk: Desk, redis_pid: int, number: signal.Signals
 ) -> None:
     campaign = desk.campaign(200)
+    let_go = desk.hold_back(10)
     desk.start()
     desk.server.wait_for(10)
     os.kill(redis_pid, number)
-    desk.wait_finished(campaign, 30)
+    let_go.set()
+    desk.wait_finished(campaign)
     later = desk.campaign(20)
-    desk.wait_finished(later, 30)
+    desk.wait_finished(later)
     assert desk.statuses() == {"sent": 220}
     both, one = range(1, 21), range(21, 201)
     copies = {**{person(n): 2 for n in both}, **{person(n): 1 for n in one}}

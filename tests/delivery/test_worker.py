@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from tests.support.redis_server import running_redis
 from tests.support.sending import ROOT, Desk, W, person
-from tests.support.smtp_servers import STALL
+from tests.support.smtp_servers import PATIENCE, STALL
 from webapp.campaigns.models import Attempt, Message
 from webapp.campaigns.states import State
 from webapp.core import queue
 from webapp.core.clock import now
-from webapp.core.db import db
+from webapp.core.db import db, reading
 from webapp.delivery.models import Worker
 from webapp.suppressions.models import Reason, Suppression
 
@@ -30,17 +30,25 @@ def test_a_campaign_is_sent_each_exactly_once(desk: Desk) -> None:
 
 
 def test_two_workers_share_a_campaign(desk: Desk) -> None:
-    slow_down(desk, 0.01)
+    let_go = desk.hold_back()
     campaign = desk.campaign(700)
     first, second = desk.start(), desk.start()
+    desk.wait_until(lambda: at_work() == 2, "one does it all")
+    let_go.set()
     desk.wait_finished(campaign)
     desk.assert_ledger_agrees()
     assert desk.statuses() == {"sent": 700}
-    by_worker = sa.select(sa.func.count(sa.distinct(Attempt.worker_id)))
-    assert db.session.scalar(by_worker) == 2
-    db.session.rollback()
     assert first.poll() is None
     assert second.poll() is None
+
+
+def at_work() -> int:
+    """How many workers have tried to send something."""
+    with reading():
+        query = sa.select(sa.func.count(sa.distinct(Attempt.worker_id)))
+        found = db.session.scalar(query) or 0
+        db.session.rollback()
+    return found
 
 
 def slow_down(desk: Desk, seconds: float = 0.02) -> None:
@@ -56,12 +64,13 @@ def slow_down(desk: Desk, seconds: float = 0.02) -> None:
 
 
 def test_a_killed_worker_and_an_emptied_queue_lose_nothing(desk: Desk) -> None:
-    slow_down(desk)
+    let_go = desk.hold_back(100)
     campaign = desk.campaign(300)
     worker = desk.start()
     desk.server.wait_for(100)
     worker.kill()
-    worker.wait(10)
+    worker.wait(PATIENCE)
+    let_go.set()
     held = desk.statuses()["sending"]
     assert 0 < held <= W
     queue.connection().flushall()
@@ -80,10 +89,8 @@ def test_sigterm_drains_and_leaves_nothing_in_doubt(desk: Desk) -> None:
     campaign = desk.campaign(100)
     worker = desk.start()
     desk.server.wait_for(30)
-    begun = time.monotonic()
     worker.terminate()
-    assert worker.wait(25) == 0
-    assert time.monotonic() - begun < 10
+    assert worker.wait(PATIENCE) == 0
     counts = desk.statuses(campaign)
     assert set(counts) <= {"sent", "pending", "deferred"}
     assert counts["sent"] == len(desk.server.mails)
@@ -109,12 +116,13 @@ def test_a_silent_server_does_not_hold_up_the_others(desk: Desk) -> None:
 
 
 def test_an_address_suppressed_in_mid_campaign_is_skipped(desk: Desk) -> None:
-    slow_down(desk)
+    let_go = desk.hold_back(30)
     campaign = desk.campaign(300)
     desk.start()
     desk.server.wait_for(30)
     db.session.add(Suppression(address_key=person(290), reason=Reason.UNSUBSCRIBED))
     db.session.commit()
+    let_go.set()
     desk.wait_finished(campaign)
     assert desk.statuses() == {"sent": 299, "skipped": 1}
     assert desk.server.copies()[person(290)] == 0
@@ -141,13 +149,14 @@ def test_what_the_server_says_row_by_row(desk: Desk) -> None:
 def test_a_campaign_goes_on_without_a_queue_when_it_is_back(
     desk: Desk, tmp_path: Path
 ) -> None:
-    slow_down(desk)
+    let_go = desk.hold_back(50)
     directory = tmp_path / "own"
     directory.mkdir()
     campaign = desk.campaign(600)
     with running_redis(directory) as address:
         worker = desk.start(REDIS_URL=address)
         desk.server.wait_for(50)
+    let_go.set()
     time.sleep(2)
     assert worker.poll() is None
     with running_redis(directory):
@@ -164,7 +173,7 @@ def run_worker(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env={"PATH": os.environ["PATH"], **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 import config
-from tests.support.sending import Desk
+from tests.support.sending import HOUR, Desk, engine_here, never_give_up, stay_in_one
 from tests.support.smtp_servers import RecordingServer
 from webapp.campaigns.models import Campaign
 from webapp.core.db import db
@@ -20,8 +20,12 @@ from webapp.senders.models import LimitUse, Sender
 
 
 @pytest.fixture
-def desk(app: Flask, settings: config.Settings) -> Iterator[Desk]:
+def desk(
+    app: Flask, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
     """Rows and workers around one sender to a server that keeps every copy."""
+    never_give_up(monkeypatch)
+    stay_in_one(HOUR)
     with RecordingServer() as server, Desk(app, settings, server) as desk:
         yield desk
 
@@ -29,7 +33,7 @@ def desk(app: Flask, settings: config.Settings) -> Iterator[Desk]:
 @pytest.fixture
 def engine(app: Flask) -> Iterator[Engine]:
     """What a worker process sends with, inside this process."""
-    engine = Engine(app, liveness.register())
+    engine = engine_here(app)
     yield engine
     engine.drain()
 
@@ -58,7 +62,7 @@ def test_no_restart_campaign_or_worker_gets_round_it(
     sender = desk.sender(**allowed)
     campaigns = [desk.campaign(9, sender) for _ in range(3)]
     for campaign in campaigns:
-        process = Engine(app, liveness.register())
+        process = engine_here(app)
         work(process, campaign)
         process.drain()
     assert len(desk.server.mails) == 7

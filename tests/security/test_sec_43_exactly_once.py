@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import config
-from tests.support.sending import Desk, person
-from tests.support.smtp_servers import RecordingServer
+from tests.support.sending import Desk, engine_here, never_give_up, person
+from tests.support.smtp_servers import PATIENCE, RecordingServer
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.clock import now
@@ -36,7 +36,10 @@ from webapp.senders.outcome import Kind, Outcome
 
 
 @pytest.fixture
-def desk(app: Flask, settings: config.Settings) -> Iterator[Desk]:
+def desk(
+    app: Flask, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
+    never_give_up(monkeypatch)
     with RecordingServer() as server, Desk(app, settings, server) as desk:
         yield desk
 
@@ -145,7 +148,7 @@ def test_a_mark_without_a_commit_hands_nothing_over(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = desk.campaign(5)
-    plan, engine = planned(campaign), Engine(desk.app, liveness.register())
+    plan, engine = planned(campaign), engine_here(desk.app)
     commit = Session.commit
 
     def forgotten(session: Session) -> None:
@@ -218,7 +221,7 @@ def test_a_frozen_worker_hands_over_nothing_of_its_old_epoch(
     liveness.reap()
     liveness.beat(me)
     way.connections.hand(marked)
-    done = way.connections.collect(4, 5)
+    done = way.connections.collect(4, PATIENCE)
     assert [one.outcome for one in done] == [None] * 4
     assert not desk.server.mails
     assert exchange(None, me, [settled_of(one) for one in done], []).is_stored

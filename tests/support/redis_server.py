@@ -11,7 +11,9 @@ import redis
 
 from tests.support.ports import free_port
 
-PATIENCE = 60.0
+PATIENCE = 120.0
+# Of an address: clients wait so long for an answer.
+PATIENT = "socket_timeout=60&socket_connect_timeout=60"
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def running_tcp_redis(directory: Path, password: str) -> Iterator[str]:
     )
     try:
         wait_for_port(port)
-        yield f"redis://:{password}@127.0.0.1:{port}"
+        yield f"redis://:{password}@127.0.0.1:{port}?{PATIENT}"
     finally:
         server.terminate()
         server.wait(PATIENCE)

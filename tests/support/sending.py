@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -24,6 +26,9 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.clock import now
 from webapp.core.db import db, reading
+from webapp.delivery import breaker, engine, liveness
+from webapp.delivery.engine import Engine
+from webapp.delivery.models import Worker
 from webapp.message_templates.models import (
     Format,
     MessageTemplate,
@@ -35,6 +40,7 @@ from webapp.senders.server import Security
 
 ROOT = Path(__file__).resolve().parents[2]
 W = 16
+HOUR, DAY = 3600, 24 * 3600
 
 
 class Desk:
@@ -72,7 +78,7 @@ class Desk:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGCONT)
                 worker.kill()
-            worker.wait(10)
+            worker.wait(PATIENCE)
         self._log.close()
 
     def sender(self, **values: Any) -> Sender:
@@ -161,6 +167,39 @@ class Desk:
         self.workers.append(worker)
         return worker
 
+    def hold_back(self, after: int = 0) -> threading.Event:
+        """Let the server take a second for each message after so many.
+
+        Until the event that is returned is set. So a campaign is under way for certain
+        as long as a test needs that, and no longer.
+        """
+        let_go = threading.Event()
+        usual = self.server.next_answer
+
+        def answer(*steps: str) -> str | None:
+            if "dot" in steps and len(self.server.mails) >= after:
+                let_go.wait(1)
+            return usual(*steps)
+
+        self.server.next_answer = answer  # type: ignore[method-assign]  # only slower
+        return let_go
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers are at work."""
+        query = sa.select(sa.func.count(Worker.id))
+
+        def are_there() -> bool:
+            with reading():
+                found = db.session.scalar(query) or 0
+                db.session.rollback()
+            return found >= count
+
+        self.wait_until(are_there, "a worker did not start")
+
+    def wait_for_silence(self) -> None:
+        """Wait until the server has heard the end of every connection."""
+        self.wait_until(lambda: not self.server.now_open, "a connection stays")
+
     def statuses(self, campaign: Campaign | None = None) -> Counter[str]:
         """Count the rows by status."""
         query = sa.select(Message.status, sa.func.count()).group_by(Message.status)
@@ -223,6 +262,38 @@ ALLOWED_COPIES: dict[Status, frozenset[int]] = {
     ),
     Status.SENDING: frozenset({0, 1}),
 }
+
+
+def never_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no engine in this process give up because the machine is busy.
+
+    As it is, a ticket ends when nothing has happened for three seconds, and a sender
+    that is unwell is tried again after five.
+    """
+    monkeypatch.setattr(engine, "LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr(engine, "TICKET_SECONDS", PATIENCE)
+    monkeypatch.setattr(engine, "DRAIN_SECONDS", PATIENCE)
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", [5 * PATIENCE])
+
+
+def engine_here(app: Flask) -> Engine:
+    """Return what a worker process sends with, inside this process.
+
+    A worker says every five seconds that it lives; this one is never in doubt.
+    """
+    me = liveness.register()
+    me.beaten_at = float("inf")
+    return Engine(app, me)
+
+
+def stay_in_one(span: int, seconds: float = 90) -> None:
+    """Make sure that no such span of the clock ends within the next seconds.
+
+    A limit of so many an hour lets as many go again when the next one begins.
+    """
+    left = span - time.time() % span
+    if left < seconds:
+        time.sleep(left + 1)
 
 
 def person(number: int) -> str:
