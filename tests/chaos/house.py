@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ import webapp
 from tests.chaos.moody import MoodyServer
 from tests.chaos.oracle import Row, violations
 from tests.support.ports import free_port
+from tests.support.smtp_servers import PATIENCE
 from webapp.campaigns import checking, launching, service
 from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import FINAL, OVER, State, Status
@@ -75,7 +76,7 @@ class Part:
     def kill(self) -> None:
         """Kill it as the kernel does."""
         self.send(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
     def freeze(self) -> None:
         """Stop it where it stands."""
@@ -361,10 +362,24 @@ class House:
             db.session.rollback()
         return states <= OVER and left is None
 
-    def wait_quiet(self, names: Sequence[str], seconds: float) -> None:
-        """Wait until everything came to its end by itself."""
+    def wait_quiet(
+        self,
+        names: Sequence[str] = (),
+        seconds: float = PATIENCE,
+        expected: Mapping[str, int] | None = None,
+    ) -> None:
+        """Wait until everything came to its end by itself.
+
+        Parameters
+        ----------
+        names
+            What is started again when it dies.
+        expected
+            What the rows come to. On a busy machine a living worker may be thought dead
+            for a moment; its late record then mends what became *unknown*.
+        """
         until = time.monotonic() + seconds
-        while not self.is_quiet():
+        while not self.is_quiet() or expected not in (None, self.statuses()):
             assert time.monotonic() < until, (
                 f"not at its end: {dict(self.statuses())} {self.states()}\n"
                 f"{self.waiting()}\n"
@@ -372,6 +387,20 @@ class House:
             )
             self.tend(names)
             time.sleep(0.1)
+
+    def wait_for_note(self, part: Part) -> None:
+        """Wait until a process got to its point."""
+        until = time.monotonic() + PATIENCE
+        while not (self.notes / str(part.pid)).exists():
+            assert time.monotonic() < until, f"never there\n{self.log()[-3000:]}"
+            time.sleep(0.05)
+
+    def settle(self, names: Sequence[str], seconds: float) -> None:
+        """Wait until no promise is broken, or for so long: late records mend rows."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.violations():
+            self.tend(names)
+            time.sleep(0.5)
 
     def waiting(self) -> list[Any]:
         """Return what some messages wait for."""

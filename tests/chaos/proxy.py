@@ -50,7 +50,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self._target), 5)
+                server = socket.create_connection(("127.0.0.1", self._target), 60)
                 server.settimeout(None)
             except OSError:
                 client.close()

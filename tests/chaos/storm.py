@@ -35,7 +35,6 @@ WORKERS = ("worker 1", "worker 2", "worker 3")
 BACKLOG = 150
 CAMPAIGN = 300
 END_SECONDS = 180.0
-# So long a blow on a worker waits for one that is just sending.
 AIM_SECONDS = 4.0
 
 # Shares of a hundred, and for how long at most.
@@ -105,6 +104,8 @@ class Storm:
         Kills and freezes of a worker that held rows as *sending* in that moment.
     landed
         Blows that were kills or freezes.
+    aim
+        So long a blow on a worker waits for one that is just sending, in seconds.
     """
 
     house: House
@@ -116,6 +117,7 @@ class Storm:
     hits: int = 0
     kill_hits: int = 0
     landed: int = 0
+    aim: float = AIM_SECONDS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,7 +142,8 @@ class Storm:
             for part in house.parts.values():
                 part.thaw()
             house.wait_quiet(self.names, END_SECONDS)
-            self._wait(1)
+            house.settle(self.names, END_SECONDS)
+            self._wait_for_an_answer(watch)
         return watch
 
     def _wait(self, seconds: float) -> None:
@@ -152,6 +155,12 @@ class Storm:
             if time.monotonic() > until:
                 break
             time.sleep(0.05)
+
+    def _wait_for_an_answer(self, watch: Watch) -> None:
+        """Let the web server say how it ended."""
+        before, until = watch.answers, time.monotonic() + END_SECONDS
+        while watch.answers == before and time.monotonic() < until:
+            self._wait(0.1)
 
     def _feed(self) -> None:
         left = sa.select(sa.func.count()).where(Message.status.in_(WAITING))
@@ -197,7 +206,7 @@ class Storm:
         """Return a worker; mostly one that is just sending, where a blow may hurt."""
         first = int(blow.which * len(WORKERS))
         parts = [self.house.parts[name] for name in WORKERS[first:] + WORKERS[:first]]
-        until = time.monotonic() + (AIM_SECONDS if blow.which % 0.1 < 0.08 else 0)
+        until = time.monotonic() + (self.aim if blow.which % 0.1 < 0.08 else 0)
         while time.monotonic() < until:
             for part in parts:
                 if part.is_alive and not part.is_frozen and self.house.held(part.pid):

@@ -5,6 +5,7 @@ import signal
 import time
 
 from tests.chaos.house import House, Part
+from tests.support.smtp_servers import PATIENCE
 
 AT_MARK = (
     "before the mark",
@@ -38,12 +39,13 @@ def take(house: House) -> int:
         wait_for_death(house, [house.worker(step)], has_note=False)
     for point in AFTER[1:]:
         wait_for_death(house, [house.worker(point, point)])
-    house.wait_quiet(["worker 1"], 40)
+    house.wait_quiet(["worker 1"])
+    house.settle(["worker 1"], PATIENCE)
     return len(BEFORE) + len(AT_MARK) + len(AT_SERVER) + len(AFTER)
 
 
 def wait_for_death(
-    house: House, parts: list[Part], *, has_note: bool = True, seconds: float = 60
+    house: House, parts: list[Part], *, has_note: bool = True, seconds: float = PATIENCE
 ) -> None:
     """Wait until each was killed at its point."""
     until = time.monotonic() + seconds

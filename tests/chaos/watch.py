@@ -17,7 +17,7 @@ from webapp.operators.models import Operator
 if TYPE_CHECKING:
     from tests.chaos.house import House
 
-SECONDS = 2.0
+SECONDS = 10.0
 
 
 class Watch:
@@ -50,7 +50,7 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _look(self) -> None:
         with self._house.app.app_context():
