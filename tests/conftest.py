@@ -28,7 +28,7 @@ from tests.support.dovecot import POOR, Dovecot, running
 from tests.support.patience import be_patient
 from tests.support.postgres import Cluster, running_postgres
 from tests.support.quiet import forget, running_a_test
-from tests.support.redis_server import running_redis
+from tests.support.redis_server import PATIENT, running_redis
 from tests.support.rubbish import place
 from webapp.core import queue, schema
 from webapp.core.db import db
@@ -65,8 +65,13 @@ LONG_FIRST = (
 def pytest_configure() -> None:
     """Let `tmp_path` be where `place` says; few tests are about a busy machine."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place())
+    # The same examples in each run, so that a run says something about a change; with
+    # HYPOTHESIS=explore others each time.
     hypothesis_settings.register_profile(
-        "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        "busy machine",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=os.environ.get("HYPOTHESIS") != "explore",
     )
     hypothesis_settings.load_profile("busy machine")
     be_patient()
@@ -155,9 +160,13 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Redis on a unix socket, for this test run only."""
+    """A real Redis on a unix socket, for this test run only.
+
+    The product takes one that is silent for two seconds for gone; here only the machine
+    is busy.
+    """
     with running_redis(tmp_path_factory.mktemp("redis")) as address:
-        yield address
+        yield f"{address}?{PATIENT}"
 
 
 @pytest.fixture(scope="session")
