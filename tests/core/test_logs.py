@@ -21,7 +21,7 @@ def complaints(data_dir: Path, log_format: str) -> str:
         env={"DATA_DIR": str(data_dir), "LOG_FORMAT": log_format},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return done.stderr.splitlines()[-1]

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 import trustme
 
+from tests.support.ports import free_port
 from webapp.core import net
 from webapp.core.net import NetError, NetTrouble, PrivateHosts
 
@@ -99,9 +100,8 @@ def test_the_next_address_is_tried_when_one_refuses(listener: socket.socket) -> 
     net.connect(pinned).close()
 
 
-def test_a_port_where_nothing_listens_is_said_in_words(listener: socket.socket) -> None:
-    port = _port(listener)
-    listener.close()
+def test_a_port_where_nothing_listens_is_said_in_words() -> None:
+    port = free_port()
     with pytest.raises(
         NetError, match=f"Nothing answers at 127.0.0.1 port {port}"
     ) as caught:

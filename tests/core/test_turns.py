@@ -10,7 +10,7 @@ import pytest
 
 from webapp.core.turns import Turns, alone, aside, readable, woken, writable
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_who_hears_nothing_is_told_in_time_and_the_others_go_on(turns: Turns) ->
         began = time.monotonic()
         turns.begin(waits(0.2))
         wait_for(lambda: told == ["0.2"])
-        assert 0.2 <= time.monotonic() - began < 2
+        assert time.monotonic() - began >= 0.2
         with pytest.raises(TimeoutError):
             alone(readable(ours.fileno(), 0.05))
 
@@ -124,22 +124,26 @@ def test_a_conversation_that_breaks_takes_none_with_it(
 
 
 def test_as_many_are_woken_as_there_is_work_for(turns: Turns) -> None:
-    woke: list[float] = []
-    idle: list[int] = []
+    woke: list[int] = []
+    asked: list[int] = []
 
     async def waits() -> None:
-        began = time.monotonic()
-        idle.append(1)
-        await woken(1.0)
-        woke.append(time.monotonic() - began)
+        await woken(PATIENCE)
+        woke.append(1)
+
+    async def looks() -> None:
+        asked.append(len(woke))
 
     for _ in range(5):
         turns.begin(waits())
-    wait_for(lambda: len(idle) == 5)
+    turns.begin(looks())
+    wait_for(lambda: asked == [0])
     turns.wake(2)
+    wait_for(lambda: len(woke) >= 2)
+    turns.begin(looks())
+    wait_for(lambda: asked == [0, 2])
+    turns.wake(3)
     wait_for(lambda: len(woke) == 5)
-    early = [seconds for seconds in woke if seconds < 0.9]
-    assert len(early) == 2
 
 
 def test_it_begins_anew_after_its_end(turns: Turns) -> None:

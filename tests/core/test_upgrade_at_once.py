@@ -17,7 +17,7 @@ def test_one_migrates_and_the_others_wait(tmp_path: Path) -> None:
         )
         for _ in range(3)
     ]
-    words = [starter.communicate(timeout=60)[1].decode() for starter in starters]
+    words = [starter.communicate(timeout=300)[1].decode() for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], words
     engine = sa.create_engine(url)
     assert "message" in sa.inspect(engine).get_table_names()

@@ -63,7 +63,7 @@ def test_it_is_no_address(attack: str) -> None:
 def send(server: RecordingServer, mail_from: str, *rcpt_to: str) -> Outcome:
     """Hand over a message with this envelope."""
     where = Server("127.0.0.1", server.port, Security.NONE)
-    with SmtpTransport(where, PrivateHosts.parse("127.0.0.1"), seconds=5) as transport:
+    with SmtpTransport(where, PrivateHosts.parse("127.0.0.1"), seconds=60) as transport:
         return transport.hand_over(mail_from, rcpt_to, MAIL)
 
 

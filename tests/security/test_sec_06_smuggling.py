@@ -43,7 +43,7 @@ ENDS = [
 def hand_over(server: RecordingServer, data: bytes) -> Outcome:
     """Send the bytes to ada."""
     where = Server("127.0.0.1", server.port, Security.NONE)
-    with SmtpTransport(where, PrivateHosts.parse("127.0.0.1"), seconds=5) as transport:
+    with SmtpTransport(where, PrivateHosts.parse("127.0.0.1"), seconds=60) as transport:
         return transport.hand_over("desk@example.org", ["ada@example.com"], data)
 
 

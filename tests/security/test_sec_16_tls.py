@@ -43,7 +43,7 @@ def served(ca: trustme.CA, name: str, years_ago: int = 0) -> ssl.SSLContext:
 def send(server: RecordingServer, security: Security, ca_pem: str | None) -> Outcome:
     """Hand one message to the server, with a password to lose."""
     where = Server("localhost", server.port, security, "desk", "s3cret-canary", ca_pem)
-    with SmtpTransport(where, ALLOWED, seconds=5) as transport:
+    with SmtpTransport(where, ALLOWED, seconds=60) as transport:
         return transport.hand_over("desk@example.org", ["ada@example.com"], MAIL)
 
 
@@ -179,7 +179,7 @@ def test_without_tls_nothing_is_said_to_a_public_host(
         monkeypatch.setattr(socket, "getaddrinfo", public)
         monkeypatch.setattr(socket, "create_connection", wire)
         where = Server("mail.example.org", server.port, Security.NONE, "desk", "s3cret")
-        with SmtpTransport(where, ALLOWED, seconds=5) as transport:
+        with SmtpTransport(where, ALLOWED, seconds=60) as transport:
             outcome = transport.hand_over("", ["ada@example.com"], MAIL)
     assert_refused(server, outcome, "Without TLS nothing is sent")
     assert server.commands == []

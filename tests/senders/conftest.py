@@ -1,5 +1,6 @@
 """A recording server, and transports to it."""
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -7,10 +8,11 @@ import pytest
 from flask import Flask
 
 from tests.senders.factories import make_sender
-from tests.support.smtp_servers import RecordingServer
+from tests.support.smtp_servers import PATIENCE, RecordingServer
 from webapp.campaigns.models import Campaign
 from webapp.core.db import db
 from webapp.core.net import PrivateHosts
+from webapp.senders import smtp_session
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
 
@@ -34,19 +36,41 @@ def transport_to() -> Iterator[Open]:
             port: int,
             security: Security = Security.NONE,
             host: str = "127.0.0.1",
-            dot_seconds: float = 5,
+            dot_seconds: float = PATIENCE,
             **how: str,
         ) -> SmtpTransport:
             return stack.enter_context(
                 SmtpTransport(
                     Server(host, port, security, **how),
                     LOOPBACK,
-                    seconds=5,
+                    seconds=PATIENCE,
                     dot_seconds=dot_seconds,
                 )
             )
 
         yield open_to
+
+
+@pytest.fixture
+def impatient(server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time for a reply be over as soon as the server is silent on purpose.
+
+    And not before, however busy the machine is.
+    """
+    given_up = 0
+
+    async def readable(fd: int, seconds: float) -> None:
+        nonlocal given_up
+        assert seconds == PATIENCE
+        while True:
+            is_silent = server.stalls > given_up
+            if select.select([fd], [], [], 0.01)[0]:
+                return
+            if is_silent:
+                given_up += 1
+                raise TimeoutError
+
+    monkeypatch.setattr(smtp_session, "readable", readable)
 
 
 @pytest.fixture

@@ -31,8 +31,10 @@ GOOD: Table = {
 
 
 @pytest.fixture
-def dns() -> Iterator[DnsServer]:
-    """A name server that knows a domain in good order."""
+def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
+    """A name server that knows a domain in good order; however busy the machine is."""
+    patient = {"seconds": 60.0, "most": 600.0}
+    monkeypatch.setattr(Asker.__init__, "__kwdefaults__", patient)
     with running(DnsServer(GOOD)) as server:
         yield server
 
@@ -175,15 +177,21 @@ def test_spf_counts_only_where_the_envelope_is_aligned(dns: DnsServer) -> None:
 
 @pytest.mark.parametrize("how", ["broken", "silent", "nobody"])
 def test_without_an_answer_it_says_so_in_time(
-    app: Flask, sender_id: int, dns: DnsServer, how: str
+    app: Flask,
+    sender_id: int,
+    dns: DnsServer,
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    impatient = {"seconds": 0.5, "most": 600.0}
+    monkeypatch.setattr(Asker.__init__, "__kwdefaults__", impatient)
     dns.broken, dns.silent = how == "broken", ["example.org"]
     if how == "nobody":
         settings = app.config["POSTROOM"]
         app.config["POSTROOM"] = replace(settings, dns_server="127.0.0.1:1")
-    began = time.monotonic()
     shown = said(sender_id)
-    assert time.monotonic() - began < 6
+    # Behind a question that has no answer no other is asked.
+    assert not [name for name, _kind in dns.asked if name.startswith("_dmarc")]
     assert list(shown) == ["dns"]
     assert "DNS gave no answer about" in shown["dns"]
 

@@ -143,12 +143,12 @@ def test_a_421_that_stays_says_that_the_server_is_unwell(
     assert (second.kind, second.trouble) == (Kind.UNWELL, Trouble.NETWORK)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_stall_behind_the_dot_is_the_next_ones_and_no_unknown(
     server: RecordingServer, transport_to: Open
 ) -> None:
     server.answer("mail", "", STALL, STALL)
     transport = transport_to(server.port)
-    transport._seconds = 0.2
     said = kinds(send(transport, parcels(ADA, BOB)))
     assert said == [Kind.ACCEPTED, Kind.DEFERRED]
     assert server.copies() == {ADA: 1}

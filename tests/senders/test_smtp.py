@@ -129,12 +129,12 @@ def test_a_connection_lost_in_the_body_proves_it_too(
     assert not outcome.costs_a_try
 
 
+@pytest.mark.usefixtures("impatient")
 def test_silence_before_the_dot_is_no_unknown(
     server: RecordingServer, transport_to: Open
 ) -> None:
     server.answer("data", STALL)
     transport = transport_to(server.port)
-    transport._seconds = 0.2
     assert transport.hand_over(DESK, [ADA], MAIL).kind is Kind.DEFERRED
 
 

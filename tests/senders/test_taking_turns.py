@@ -1,6 +1,7 @@
 """Conversations of one thread prove as much as those that have a thread each."""
 
 import ssl
+import threading
 import time
 from contextlib import nullcontext
 
@@ -8,7 +9,7 @@ import pytest
 import trustme
 
 from tests.senders.conftest import LOOPBACK
-from tests.support.smtp_servers import STALL, RecordingServer
+from tests.support.smtp_servers import PATIENCE, STALL, RecordingServer
 from webapp.core.turns import Turns
 from webapp.senders.outcome import Kind, Outcome
 from webapp.senders.server import Security, Server
@@ -25,14 +26,12 @@ def ca() -> trustme.CA:
     return trustme.CA()
 
 
-def talk(
-    where: Server, parcels: list[list[Parcel]], done: list[Outcome], seconds: float = 10
-) -> None:
+def talk(where: Server, parcels: list[list[Parcel]], done: list[Outcome]) -> None:
     """Hand each list of parcels over by a connection of its own, all in one thread."""
 
     async def line(mine: list[Parcel]) -> None:
         with SmtpTransport(
-            where, LOOPBACK, seconds=seconds, dot_seconds=seconds
+            where, LOOPBACK, seconds=PATIENCE, dot_seconds=PATIENCE
         ) as transport:
             for number, parcel in enumerate(mine):
                 rest = mine[number + 1 :]
@@ -43,8 +42,12 @@ def talk(
     turns = Turns("lines", nullcontext)
     for mine in parcels:
         turns.begin(line(mine))
-    until = time.monotonic() + 30
-    while len(done) < sum(map(len, parcels)):
+
+
+def wait_for(done: list[Outcome], count: int) -> None:
+    """Wait until so many have come back."""
+    until = time.monotonic() + PATIENCE
+    while len(done) < count:
         assert time.monotonic() < until, f"only {len(done)} came back"
         time.sleep(0.01)
 
@@ -68,7 +71,20 @@ def test_sixteen_lines_through_each_kind_of_security(
         done: list[Outcome] = []
         lines = [to(*range(line, 320, 16)) for line in range(16)]
         lines[3] = to(3, data=LARGE) + lines[3][1:]
+        all_are_open = threading.Event()
+        usual = server.next_answer
+
+        def answer(*steps: str) -> str | None:
+            """Let the first messages wait until all lines are open."""
+            if server.most_open == len(lines):
+                all_are_open.set()
+            if "dot" in steps:
+                all_are_open.wait(PATIENCE)
+            return usual(*steps)
+
+        server.next_answer = answer  # type: ignore[method-assign]  # only slower
         talk(where, lines, done)
+        wait_for(done, sum(map(len, lines)))
         assert {one.kind for one in done} == {Kind.ACCEPTED}
         assert server.most_open == 16
         assert server.copies() == {f"r{n}@example.com": 1 for n in range(320)}
@@ -80,6 +96,8 @@ def test_a_silent_server_holds_up_one_line_only() -> None:
         server.answer("dot:r1@example.com", STALL)
         where = Server("127.0.0.1", server.port, Security.NONE)
         done: list[Outcome] = []
-        talk(where, [to(1), *(to(*range(n * 10, n * 10 + 9)) for n in (1, 2))], done, 4)
-        kinds = [one.kind for one in done]
-        assert kinds == [Kind.ACCEPTED] * 18 + [Kind.UNKNOWN]
+        talk(where, [to(1), *(to(*range(n * 10, n * 10 + 9)) for n in (1, 2))], done)
+        wait_for(done, 18)
+        assert [one.kind for one in done] == [Kind.ACCEPTED] * 18
+    wait_for(done, 19)
+    assert done[-1].kind is Kind.UNKNOWN
