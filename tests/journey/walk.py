@@ -10,7 +10,7 @@ from tests.support.browser import Window
 NAME = "Ines Carvalho"
 EMAIL = "ines@example.org"
 PASSWORD = "four words are good enough"
-STEPS_MS = 60_000
+STEPS_MS = 180_000
 Look = Callable[[str], None]
 
 
