@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 from tests.support.rubbish import place
 
 PASSWORD = "secret"
-PATIENCE = 60.0
+PATIENCE = 120.0
 POOR = "IMAP4rev1 IDLE LITERAL+"
 NOBODY = 65534
 

@@ -12,7 +12,7 @@ import psutil
 
 from webapp.core import practice
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Servers:

@@ -59,7 +59,7 @@ class _SlowWire:
     def _accept(self) -> None:
         near, _ = self._listener.accept()
         try:
-            far = socket.create_connection(self._target, 5)
+            far = socket.create_connection(self._target, 60)
         except OSError:
             near.close()
             return
