@@ -7,12 +7,20 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.sending import Desk, W
+from tests.support.smtp_servers import PATIENCE
 from webapp.core.db import db
+from webapp.delivery import engine as engine_module
 from webapp.delivery import plans
 from webapp.delivery.engine import Engine
 from webapp.message_templates import rendering
 
 COUNT = 300
+
+
+@pytest.fixture(autouse=True)
+def _waits_for_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcomes are recorded together, however slowly a busy machine brings them."""
+    monkeypatch.setattr(engine_module, "WAIT_SECONDS", PATIENCE)
 
 
 @pytest.fixture
