@@ -5,11 +5,12 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.conftest import ApiClient, PageClient
+from webapp.core.clock import now
 from webapp.core.db import db
 from webapp.core.errors import Invalid
 from webapp.operators.models import AuditEntry, Operator, Role
 from webapp.suppressions import service
-from webapp.suppressions.models import Channel, Reason
+from webapp.suppressions.models import Channel, Reason, Suppression
 
 
 def test_suppressing_twice_is_one_suppression(app: Flask) -> None:
@@ -27,6 +28,37 @@ def test_undo_lets_mail_go_again(app: Flask) -> None:
     assert not service.is_suppressed("ada@example.org")
     service.redo(row.id)
     assert service.is_suppressed("ada@example.org")
+
+
+def test_undo_leaves_none_behind_where_two_were_faster(app: Flask) -> None:
+    del app
+    rows = [("ada@example.org", "ada@example.org", "")]
+    service.suppress_many(rows, Reason.COMPLAINT, now())
+    db.session.execute(
+        sa.insert(Suppression).from_select(
+            ["channel", "address_key", "address", "reason", "source", "created_at"],
+            sa.select(
+                *(Suppression.channel, Suppression.address_key, Suppression.address),
+                *(Suppression.reason, Suppression.source, Suppression.created_at),
+            ),
+        )
+    )
+    db.session.commit()
+    other = service.suppress(Channel.EMAIL, "ada@example.org", 5, Reason.COMPLAINT)
+    service.undo(1)
+    assert not service.is_suppressed("ada@example.org")
+    assert service.is_suppressed("ada@example.org", 5)
+    assert other.undone_at is None
+
+
+def test_taking_an_undo_back_makes_no_second_one(app: Flask) -> None:
+    del app
+    row = service.suppress(Channel.EMAIL, "ada@example.org")
+    service.undo(row.id)
+    new = service.suppress(Channel.EMAIL, "ada@example.org")
+    assert service.redo(row.id).id == new.id
+    service.undo(new.id)
+    assert not service.is_suppressed("ada@example.org")
 
 
 def test_what_is_no_address_is_refused(app: Flask) -> None:

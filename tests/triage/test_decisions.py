@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import ApiClient, PageClient
-from tests.triage.answering import Dsn, about, person, plain
+from tests.triage.answering import Dsn, about, feedback, person, plain
 from tests.triage.conftest import Receive, suppressed
 from webapp.campaigns import coming_back
 from webapp.campaigns.models import Message
@@ -61,6 +61,16 @@ def test_a_bounce_says_whose_it_is_and_why(
     assert "The address does not exist." in page
     assert "Matched by its signed bounce address." in page
     assert link in page
+
+
+def test_complaints_have_a_view(
+    client: PageClient, message: Message, receive: Receive
+) -> None:
+    known = about(message)
+    receive(feedback(known.to, known.returned))
+    page = client.get("/triage?view=complaints").get_data(as_text=True)
+    assert "Complaint about a message" in page
+    assert "Complaint about the message to" in page_of(client)
 
 
 def test_a_goodbye_in_words_is_done_by_a_button_and_undone(

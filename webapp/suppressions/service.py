@@ -190,7 +190,18 @@ def undo_within(suppression_id: int, why: str = "") -> Suppression:
         If there is none, or it was undone already.
     """
     row = get(suppression_id)
-    row.undone_at = now()
+    # Two who suppressed at the same moment made two of it: none may stay behind.
+    db.session.execute(
+        sa.update(Suppression)
+        .where(
+            Suppression.channel == row.channel,
+            Suppression.address_key == row.address_key,
+            Suppression.recipient_table_id.is_not_distinct_from(row.recipient_table_id),
+            Suppression.reason == row.reason,
+            Suppression.undone_at.is_(None),
+        )
+        .values(undone_at=now())
+    )
     detail = {"why": one_line(why, 200)} if why.strip() else {}
     audit.record("suppression.undone", "suppression", row.id, row.address_key, **detail)
     return row
@@ -207,6 +218,9 @@ def redo(suppression_id: int) -> Suppression:
     row = db.session.get(Suppression, suppression_id)
     if row is None:
         raise NotFound("There is no such suppression.")
+    again = find(row.channel, row.address_key, row.recipient_table_id, row.reason)
+    if again is not None:
+        return again
     row.undone_at = None
     audit.record("suppression.added", "suppression", row.id, row.address_key)
     db.session.commit()

@@ -31,6 +31,7 @@ def title(name: str) -> str:
         "bounces": _("Bounces"),
         "auto_replies": _("Automatic replies"),
         "unsubscribes": _("Unsubscribes"),
+        "complaints": _("Complaints"),
         "mine": _("Mine"),
         "unassigned": _("Nobody's"),
         "snoozed": _("Snoozed"),

@@ -36,6 +36,7 @@ KINDS = {
     "bounces": MailKind.BOUNCE,
     "auto_replies": MailKind.AUTO_REPLY,
     "unsubscribes": MailKind.UNSUBSCRIBE,
+    "complaints": MailKind.COMPLAINT,
 }
 VIEWS = (*KINDS, "mine", "unassigned", "snoozed", "done", "labelled")
 COUNTED = (*KINDS, "mine", "unassigned", "set_aside")
