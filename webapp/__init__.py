@@ -31,7 +31,7 @@ from webapp.mailboxes import routes as mailboxes_routes
 from webapp.message_templates import api as message_templates_api
 from webapp.message_templates import preview_routes as message_previews
 from webapp.message_templates import routes as message_templates_routes
-from webapp.operators import access, sessions, setup
+from webapp.operators import access, sessions, setup, team_routes
 from webapp.operators import api as operators_api
 from webapp.operators import routes as operators_routes
 from webapp.pages import api as pages_api
@@ -78,6 +78,7 @@ PAGES: tuple[Blueprint, ...] = (
     public_routes.bp,
     outbox_routes.bp,
     operators_routes.bp,
+    team_routes.bp,
     recipients_routes.bp,
     recipient_row_routes.bp,
     recipient_import_routes.bp,

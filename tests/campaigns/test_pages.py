@@ -249,8 +249,11 @@ def test_steps_of_a_launched_campaign_cannot_be_taken(
     client: PageClient, desk: Desk
 ) -> None:
     place = f"/campaigns/{desk.launched().id}"
-    for step in ("recipients", "message", "check", "send"):
-        assert client.get(f"{place}/{step}").status_code == 409, step
+    for step in ("recipients", "message", "preview", "check", "send", "delete"):
+        answer = client.get(f"{place}/{step}")
+        assert (answer.status_code, answer.location) == (303, place), step
+    assert "its steps cannot be changed" in client.get(place).text
+    assert client.submit(f"{place}/message", {"reply_to": "x@y.zz"}).status_code == 409
 
 
 def test_delete_asks_first(client: PageClient, desk: Desk) -> None:

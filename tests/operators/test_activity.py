@@ -50,3 +50,12 @@ def test_a_hostile_name_stays_text(client: PageClient) -> None:
     db.session.commit()
     page = client.get("/activity").text
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_has_no_name_is_called_by_its_kind(client: PageClient) -> None:
+    audit.record("campaign.paused", "campaign", 47, at="", reason="hard_bounce")
+    db.session.commit()
+    page = client.get("/activity").text
+    assert "Campaign 47" in page
+    assert "hard bounce" in page
+    assert ">at:<" not in page

@@ -17,6 +17,8 @@ from webapp.operators.models import Operator, Role
 PUBLIC = {
     "operators.sign_in",
     "operators.do_sign_in",
+    "team.ask_password",
+    "team.join",
     "pages.set_up",
     "pages.do_set_up",
     "pages.healthz",

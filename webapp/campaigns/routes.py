@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.campaigns import (
@@ -298,14 +298,21 @@ def delete(campaign_id: int) -> ResponseReturnValue:
 def editable(campaign_id: int) -> Campaign:
     """Return a campaign that is not launched.
 
+    Who comes back to a step of a launched one, by the browser's button or by an old
+    address, lands on its page, which is what the campaign is now.
+
     Raises
     ------
     Refused
-        If it is: its steps cannot be taken any more.
+        If a step was posted: it cannot be taken any more.
     """
     campaign = service.get(campaign_id)
     if campaign.state not in EDITABLE:
-        raise Refused(_("This campaign was launched; its steps cannot be changed."))
+        words = _("This campaign was launched; its steps cannot be changed.")
+        if request.method == "POST":
+            raise Refused(words)
+        toast(words)
+        abort(redirect(url_for("campaigns.show", campaign_id=campaign_id), 303))
     return campaign
 
 

@@ -17,6 +17,8 @@ from webapp.core.words import _
 NARROW = "\u202f"
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 KILO = 1024
+INITIALS = re.compile(r"\b(api|dkim|dns)\b", re.IGNORECASE)
+A_CODE = re.compile("[a-z]+(_[a-z]+)+")
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
 
@@ -151,10 +153,12 @@ def action_words(action: str) -> str:
 
     Examples
     --------
-    >>> action_words("api_token.revoked")
-    'Api token revoked'
+    >>> action_words("api_token.revoked"), action_words("hard_bounce")
+    ('API token revoked', 'Hard bounce')
     """
-    return re.sub(r"[._]", " ", action).capitalize()
+    words = re.sub(r"[._]", " ", action)
+    words = words[:1].upper() + words[1:]
+    return INITIALS.sub(lambda found: found[0].upper(), words)
 
 
 def change_words(value: object) -> str:
@@ -164,7 +168,13 @@ def change_words(value: object) -> str:
     --------
     >>> change_words(["Ada", "Ada L."]), change_words(["a", "b", "c"]), change_words(7)
     ('Ada → Ada L.', 'a, b, c', '7')
+    >>> change_words(True), change_words("hard_bounce")
+    ('yes', 'hard bounce')
     """
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, str) and A_CODE.fullmatch(value):
+        return value.replace("_", " ")
     if not isinstance(value, list):
         return str(value)
     pair = len(value) == 2  # noqa: PLR2004 - before and after

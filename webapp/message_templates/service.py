@@ -108,7 +108,7 @@ def create(name: str, by: int | None = None, **body: Any) -> MessageTemplate:
     _add_version(template, body, 1, by)
     db.session.add(template)
     _flush_or_name_taken()
-    audit.record("created", KIND, template.id, template.name)
+    audit.record(f"{KIND}.created", KIND, template.id, template.name)
     db.session.commit()
     return template
 
@@ -144,7 +144,9 @@ def edit(
         _claim(template)
         _add_version(template, body, template.version, by)
     _flush_or_name_taken()
-    audit.record("saved", KIND, template.id, template.name, version=template.version)
+    audit.record(
+        f"{KIND}.saved", KIND, template.id, template.name, version=template.version
+    )
     db.session.commit()
     return template
 
@@ -192,8 +194,8 @@ def archive(message_template_id: int, *, archived: bool = True) -> MessageTempla
     """Take a message template out of the lists, or bring it back."""
     template = get(message_template_id)
     template.archived_at = now() if archived else None
-    action = "archived" if archived else "brought back"
-    audit.record(action, KIND, template.id, template.name)
+    action = "archived" if archived else "brought_back"
+    audit.record(f"{KIND}.{action}", KIND, template.id, template.name)
     db.session.commit()
     return template
 
@@ -207,7 +209,7 @@ def delete(message_template_id: int) -> None:
         If a campaign uses it.
     """
     template = get(message_template_id)
-    audit.record("deleted", KIND, template.id, template.name)
+    audit.record(f"{KIND}.deleted", KIND, template.id, template.name)
     db.session.delete(template)
     try:
         db.session.commit()

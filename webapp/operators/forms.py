@@ -18,6 +18,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from webapp.core.forms import PostForm, choices
 from webapp.core.words import _l
 from webapp.operators import tokens
+from webapp.operators.models import Role
 
 LONGEST_PASSWORD_SENT = 2000
 ZONES = [
@@ -31,6 +32,12 @@ EMAIL_RULES = (
     Length(max=320),
     Regexp(r"^\s*[^@\s]+@[^@\s]+\s*$", message=_l("This is not an e-mail address.")),
 )
+ROLES: dict[Role, Any] = {
+    Role.READER: _l("Reader: looks, changes nothing"),
+    Role.TRIAGE: _l("Triage: prepares and sorts, sends nothing"),
+    Role.SENDER: _l("Sender: prepares, launches, answers"),
+    Role.MANAGER: _l("Manager: everything, the team too"),
+}
 
 
 def zones() -> Any:
@@ -122,6 +129,43 @@ class PasswordForm(PostForm):
         render_kw={"autocomplete": "current-password"},
     )
     password = new_password(_l("New password"))
+
+
+class RoleForm(PostForm):
+    """What an operator is trusted with."""
+
+    role = SelectField(
+        _l("Role"),
+        [InputRequired(_l("Choose a role."))],
+        choices=choices(*((role.value, words) for role, words in ROLES.items())),
+        default=Role.SENDER.value,
+    )
+
+
+class InviteForm(RoleForm):
+    """An operator who is to be let in."""
+
+    name = StringField(
+        _l("Name"),
+        [InputRequired(_l("Enter a name.")), Length(max=200)],
+        render_kw={"autocomplete": "off"},
+    )
+    email = EmailField(
+        _l("E-mail"),
+        EMAIL_RULES,
+        description=_l("They sign in with it. Nothing is sent to it."),
+        render_kw={"autocomplete": "off"},
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return what the fields hold, the role as one."""
+        return {**super().values(), "role": Role(self.role.data)}
+
+
+class JoinForm(PostForm):
+    """The password that an invited operator chooses."""
+
+    password = new_password(_l("Password"))
 
 
 class TokenForm(PostForm):

@@ -171,7 +171,7 @@ def change_role(operator_id: int, role: Role) -> Operator:
     """
     operator = get(operator_id)
     if operator.role is Role.MANAGER and role is not Role.MANAGER:
-        _refuse_the_last_manager(operator)
+        refuse_the_last_manager(operator)
     before, operator.role = operator.role, role
     sessions.end_all(operator_id)
     audit.record(
@@ -235,7 +235,14 @@ def _refuse_taken(email: str, but: int | None = None) -> None:
         raise Invalid(words, {"email": [words]})
 
 
-def _refuse_the_last_manager(operator: Operator) -> None:
+def refuse_the_last_manager(operator: Operator) -> None:
+    """Refuse what would leave nobody who may manage.
+
+    Raises
+    ------
+    Refused
+        If this operator is the only manager who can sign in.
+    """
     others = sa.select(Operator.id).where(
         Operator.role == Role.MANAGER,
         Operator.disabled_at.is_(None),

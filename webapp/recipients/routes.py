@@ -32,6 +32,18 @@ from webapp.recipients.models import Recipient, RecipientTable
 bp = Blueprint("recipients", __name__)
 
 bp.add_app_template_filter(as_text, "cell_text")
+
+
+@bp.app_template_global("recipient_table_names")
+def table_names() -> dict[int, str]:
+    """Return the names of all tables by id: for pages of features below this one."""
+    there = sa.select(RecipientTable.id, RecipientTable.name).where(
+        RecipientTable.deleted_at.is_(None)
+    )
+    found = db.session.execute(there.order_by(RecipientTable.name))
+    return dict(found.tuples().all())
+
+
 STARTER = [
     {"name": "email", "label": "E-mail", "kind": "email", "required": True},
     {"name": "first_name", "label": "First name", "kind": "text"},
