@@ -36,6 +36,7 @@ for (const select of document.querySelectorAll("select[data-browser-zone]")) {
 
 const places = { d: "/", c: "/campaigns", t: "/triage", s: "/senders" };
 let armed = 0;
+const triage = document.querySelector("[data-pulse]"); // has keys of its own
 
 function typing(target) {
   return target.matches("input, textarea, select, [contenteditable]");
@@ -49,6 +50,9 @@ function press(event) {
     const search = document.querySelector("input[type=search]");
     search?.focus();
     if (search) event.preventDefault();
+  } else if (!triage) {
+    const key = CSS.escape(event.key);
+    document.querySelector(`:is(a, button)[aria-keyshortcuts="${key}"]`)?.click();
   }
 }
 

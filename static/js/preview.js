@@ -1,21 +1,12 @@
-// The editor: placeholders at the cursor, a live preview, Ctrl+S. The preview page: its keys.
+// The editor: placeholders at the cursor, a live preview, Ctrl+S.
 
 const editor = document.getElementById("editor");
-
-function typing(target) {
-  return target.matches("input, textarea, select, [contenteditable]");
-}
 
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "s" && editor) {
     event.preventDefault();
     editor.requestSubmit();
-    return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  if (!("shortcuts" in document.body.dataset)) return;
-  const keyed = `a[aria-keyshortcuts="${CSS.escape(event.key)}"]`;
-  document.querySelector(keyed)?.click();
 });
 
 if (editor) {
