@@ -41,7 +41,7 @@ def table_names() -> dict[int, str]:
         RecipientTable.deleted_at.is_(None)
     )
     found = db.session.execute(there.order_by(RecipientTable.name))
-    return dict(found.tuples().all())
+    return {row[0]: row[1] for row in found}
 
 
 STARTER = [
