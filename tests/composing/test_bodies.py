@@ -120,7 +120,8 @@ def test_pieces_pass_together_exactly_if_each_of_them_does(pieces: list[bytes]) 
         assert not all(map(passes, pieces))
         return
     assert all(map(passes, pieces))
-    assert made == b"".join(pieces)
+    assert bytes(made) == b"".join(pieces)
+    assert made.size == len(bytes(made))
     assert passes(bytes(made))
 
 

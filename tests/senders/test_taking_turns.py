@@ -10,6 +10,7 @@ import trustme
 
 from tests.senders.conftest import LOOPBACK
 from tests.support.smtp_servers import PATIENCE, STALL, RecordingServer
+from webapp.composing.wire import Octets, gated, shared
 from webapp.core.turns import Turns
 from webapp.senders.outcome import Kind, Outcome
 from webapp.senders.server import Security, Server
@@ -19,6 +20,8 @@ from webapp.senders.smtp_envelope import Parcel
 # More than the buffers of both ends hold: sending has to wait in mid-body.
 LARGE = b"Subject: x\r\n\r\n" + b"0123456789" * 7 + b"\r\n"
 LARGE += (b"0123456789" * 7 + b"\r\n") * 100_000
+FILE = shared((b"abcdefghij" * 7 + b"\r\n") * 50_000)
+IN_PIECES = gated([b"Subject: x\r\n\r\n", FILE, b".\r\n", FILE, b".end\r\n"])
 
 
 @pytest.fixture
@@ -52,7 +55,9 @@ def wait_for(done: list[Outcome], count: int) -> None:
         time.sleep(0.01)
 
 
-def to(*numbers: int, data: bytes = b"Subject: x\r\n\r\nHello\r\n") -> list[Parcel]:
+def to(
+    *numbers: int, data: bytes | Octets = b"Subject: x\r\n\r\nHello\r\n"
+) -> list[Parcel]:
     return [Parcel("desk@example.org", (f"r{n}@example.com",), data) for n in numbers]
 
 
@@ -71,6 +76,7 @@ def test_sixteen_lines_through_each_kind_of_security(
         done: list[Outcome] = []
         lines = [to(*range(line, 320, 16)) for line in range(16)]
         lines[3] = to(3, data=LARGE) + lines[3][1:]
+        lines[5] = to(5, data=IN_PIECES) + lines[5][1:]
         all_are_open = threading.Event()
         usual = server.next_answer
 
@@ -88,7 +94,13 @@ def test_sixteen_lines_through_each_kind_of_security(
         assert {one.kind for one in done} == {Kind.ACCEPTED}
         assert server.most_open == 16
         assert server.copies() == {f"r{n}@example.com": 1 for n in range(320)}
-        assert max(len(mail.data) for mail in server.mails) == len(LARGE)
+        large = {
+            mail.rcpt_to: mail.data for mail in server.mails if len(mail.data) > 99
+        }
+        assert large == {
+            ("r3@example.com",): LARGE,
+            ("r5@example.com",): bytes(IN_PIECES),
+        }
 
 
 def test_a_silent_server_holds_up_one_line_only() -> None:

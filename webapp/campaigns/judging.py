@@ -80,7 +80,7 @@ class Judge:
         sample
             Whether it is looked at even though it is not larger than the others.
         """
-        size = len(composed.data)
+        size = composed.octets.size
         if self.largest and size > self.largest:
             mb = {"n": f"{size / 1024**2:.1f}", "most": f"{self.largest / 1024**2:.1f}"}
             return _(

@@ -15,7 +15,7 @@ from binascii import b2a_qp
 from collections.abc import Sequence
 
 from webapp.composing.letter import ComposeError
-from webapp.composing.wire import gated
+from webapp.composing.wire import shared
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 _SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,78}\r\n)*")
@@ -60,9 +60,9 @@ class _Lines:
 
     def keep(self) -> None:
         """Work out and look at all that many messages will ask for."""
-        self._quoted = gated([self.quoted])
+        self._quoted = shared(self.quoted)
         if self.is_seven_bit:
-            self.raw = gated([self.raw])
+            self.raw = shared(self.raw)
 
 
 class Block(str):

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from webapp.composing.mime import Composed
-from webapp.composing.wire import Gated, gate
+from webapp.composing.wire import Gated, Octets
 
 RSA_BITS = 2048
 _RSA_EXPONENT = 65537
@@ -183,18 +183,17 @@ def signed(composed: Composed, signers: Sequence[Signer], at: datetime) -> Compo
     """Return a finished message with its signatures before it."""
     if not signers:
         return composed
-    fields = signatures(composed.data, signers, at)
-    gate(fields)
-    return replace(composed, data=Gated(fields + composed.data))
+    fields = signatures(composed.octets, signers, at)
+    return replace(composed, octets=composed.octets.below(fields))
 
 
-def signatures(data: bytes, signers: Sequence[Signer], at: datetime) -> bytes:
+def signatures(octets: Octets, signers: Sequence[Signer], at: datetime) -> bytes:
     """Return the DKIM-Signature fields of a finished message, to be put before it.
 
     Parameters
     ----------
-    data
-        Header fields and body, CRLF only.
+    octets
+        Header fields and body; all header fields are in the first piece.
     signers
         One signature is made with each.
     at
@@ -202,31 +201,55 @@ def signatures(data: bytes, signers: Sequence[Signer], at: datetime) -> bytes:
     """
     if not signers:
         return b""
-    head, _, body = data.partition(b"\r\n\r\n")
-    hashed = base64.b64encode(sha256(relaxed_body(body)).digest()).decode()
+    head, _, begun = octets.pieces[0].partition(b"\r\n\r\n")
+    digest = sha256()
+    for piece in relaxed_body((begun, *octets.pieces[1:])):
+        digest.update(piece)
+    hashed = base64.b64encode(digest.digest()).decode()
     names, covered = _covered(head)
     return b"".join(
         _signature(signer, names, covered, hashed, at) for signer in signers
     )
 
 
-def relaxed_body(body: bytes) -> bytes:
-    r"""Return a body as it is hashed (RFC 6376 3.4.4).
+def relaxed_body(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+    r"""Yield a body as it is hashed (RFC 6376 3.4.4); its pieces are whole lines.
 
-    Looking whether there is white space to change is far cheaper than changing it: the
-    base64 of an attachment holds none.
+    Empty lines count only where another follows them. The pieces are not copied.
 
     Examples
     --------
-    >>> relaxed_body(b" C \r\nD \t E\r\n\r\n\r\n")
-    b' C\r\nD E\r\n'
+    >>> b"".join(relaxed_body([b" C \r\n\r\n", b"D \t E\r\n\r\n", b"\r\n"]))
+    b' C\r\n\r\nD E\r\n'
     """
-    if b"\t" in body or b"  " in body:
-        body = _SPACES.sub(b" ", body)
-    if b" \r\n" in body or body.endswith(b" "):
-        body = _END_SPACES.sub(b"", body).rstrip(b" ")
-    stripped = body.rstrip(b"\r\n")
-    return stripped + b"\r\n" if stripped else b""
+    ends = b""
+    is_empty = True
+    for piece in map(_relaxed_lines, pieces):
+        end = len(piece) - 2
+        if piece.endswith(b"\r\n\r\n"):
+            end = len(piece.rstrip(b"\r\n"))
+        if end > 0:
+            yield ends
+            yield memoryview(piece)[:end]
+            ends, is_empty = b"", False
+        ends += piece[max(end, 0) :]
+    if not is_empty:
+        yield b"\r\n"
+
+
+def _relaxed_lines(lines: bytes) -> bytes:
+    """Return whole lines without white space that does not count.
+
+    Looking whether there is some to change is far cheaper than changing it: the base64
+    of an attachment holds none.
+    """
+    if type(lines) is Gated and lines.is_tidy:
+        return lines
+    if b"\t" in lines or b"  " in lines:
+        lines = _SPACES.sub(b" ", lines)
+    if b" \r\n" in lines:
+        lines = _END_SPACES.sub(b"", lines)
+    return lines
 
 
 def relaxed_field(line: bytes) -> bytes:

@@ -31,7 +31,7 @@ from webapp.composing.addresses import AddressError, needs_smtputf8, parse_addre
 from webapp.composing.bodies import encoded, in_base64
 from webapp.composing.headers import address_field, field, parameter, text_field
 from webapp.composing.letter import Address, Attachment, ComposeError, Letter
-from webapp.composing.wire import Gated, gate, gate_headers, gated
+from webapp.composing.wire import Gated, Octets, gate_headers, gated
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-]+")
 CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,200}")
@@ -67,16 +67,21 @@ class Composed:
     ``smtputf8`` says that it may only go to a server that offers SMTPUTF8 (RFC 6531).
     """
 
-    data: bytes
+    octets: Octets
     mail_from: str
     rcpt_to: tuple[str, ...]
     smtputf8: bool
+
+    @property
+    def data(self) -> bytes:
+        """The message as one; to send it asks for no such copy."""
+        return bytes(self.octets)
 
 
 class _Part(NamedTuple):
     """One MIME entity: its header fields, and its body with a CRLF at the end.
 
-    The body is in pieces, so that a large file is copied once, into the message.
+    The body is in pieces, so that a large file is not copied into each message.
     """
 
     fields: bytes
@@ -120,15 +125,15 @@ def enveloped(letter: Letter, data: bytes) -> Composed:
         If an address is none, or a server could read the bytes in two ways.
     """
     addressed = _addressed(letter)
-    gate(data)
-    return _composed(addressed, data.partition(b"\r\n\r\n")[0], Gated(data))
+    octets = gated([data])
+    return _composed(addressed, data.partition(b"\r\n\r\n")[0], octets)
 
 
-def _composed(addressed: _Addressed, head: bytes, data: Gated) -> Composed:
+def _composed(addressed: _Addressed, head: bytes, octets: Octets) -> Composed:
     """Return a message and its envelope; an address beyond ASCII needs SMTPUTF8."""
     mail_from, rcpt_to = addressed.mail_from, addressed.rcpt_to
     smtputf8 = not head.isascii() or any(map(needs_smtputf8, (mail_from, *rcpt_to)))
-    return Composed(data, mail_from, rcpt_to, smtputf8)
+    return Composed(octets, mail_from, rcpt_to, smtputf8)
 
 
 def _addressed(letter: Letter) -> _Addressed:

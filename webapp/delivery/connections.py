@@ -284,4 +284,4 @@ class Connections:
 def _parcel(item: Handed) -> Parcel:
     letter = item.prepared.composed
     targets = item.prepared.targets
-    return Parcel(letter.mail_from, targets, letter.data, letter.smtputf8)
+    return Parcel(letter.mail_from, targets, letter.octets, letter.smtputf8)

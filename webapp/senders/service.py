@@ -183,7 +183,7 @@ def test(sender_id: int, to: str | None) -> trial.Trial:
     if sender.kind is TransportKind.DRY_RUN:
         mail = mail or _test_mail(sender, sender.from_address)
         with DryRunTransport() as transport:
-            outcome = transport.hand_over(mail.mail_from, mail.rcpt_to, mail.data)
+            outcome = transport.hand_over(mail.mail_from, mail.rcpt_to, mail.octets)
         result = trial.dry(outcome, mail.rcpt_to[0])
     else:
         result = _try(sender, mail)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from webapp.composing.wire import transparent
+from webapp.composing.wire import Octets
 from webapp.core.net import READ_SECONDS, PrivateHosts
 from webapp.core.turns import alone
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome
@@ -112,7 +112,7 @@ class SmtpTransport:
         self,
         mail_from: str,
         rcpt_to: Sequence[str],
-        data: bytes,
+        data: bytes | Octets,
         smtputf8: bool = False,
         ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
@@ -247,16 +247,17 @@ class SmtpTransport:
             if reply.code == NOT_AVAILABLE:
                 self._drop()
             return kind_of(reply), reply
-        body = transparent(envelope.parcel.data)
-        if len(body) > AT_ONCE:
-            await session.send(body)
-            body = b""
+        octets = envelope.parcel.octets
+        body = octets.transparent()
+        if octets.size > AT_ONCE:
+            await session.send_pieces(body)
+            body = []
             if session.has_spoken():
                 reply = await session.read_reply()  # it did not want to hear the end
                 self._drop()
                 return kind_of(reply), reply
         # The only place where a message can become *unknown*.
-        end = body + FINAL_DOT
+        end = b"".join((*body, FINAL_DOT))
         await session.send(end + self._look_ahead(session, ahead), through=len(end))
         return None
 

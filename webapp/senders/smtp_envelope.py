@@ -6,11 +6,11 @@ the next command waits for the reply, and after a refusal none follows.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from webapp.composing.addresses import AddressError, parse_address
 from webapp.composing.letter import ComposeError
-from webapp.composing.wire import gate
+from webapp.composing.wire import Octets, gated
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome, Trouble
 from webapp.senders.proofs import kind_of, recipient, same_for_all, together
 from webapp.senders.replies import AUTH_CODES
@@ -34,15 +34,27 @@ class Parcel:
     rcpt_to
         Envelope recipients, at least one.
     data
-        The composed message: CRLF lines, not dot-stuffed.
+        The composed message: CRLF lines, not dot-stuffed. What did not pass the gate
+        yet does so when the envelope is checked.
     smtputf8
         Whether it needs the extension (RFC 6531).
     """
 
     mail_from: str
     rcpt_to: tuple[str, ...]
-    data: bytes
+    data: bytes | Octets
     smtputf8: bool = False
+
+    @property
+    def octets(self) -> Octets:
+        """The message as it may leave.
+
+        Raises
+        ------
+        ComposeError
+            If a server could read it in two ways.
+        """
+        return self.data if isinstance(self.data, Octets) else gated([self.data])
 
 
 class Settled(Exception):
@@ -62,13 +74,13 @@ def checked(parcel: Parcel) -> Parcel:
         If an address is none, or the bytes could be read in two ways.
     """
     try:
-        gate(parcel.data)
+        octets = parcel.octets
         rcpt_to = tuple(parse_address(addr) for addr in parcel.rcpt_to)
         mail_from = parse_address(parcel.mail_from) if parcel.mail_from else ""
     except (AddressError, ComposeError) as error:
         outcome = same_for_all(Kind.REFUSED, parcel.rcpt_to, words=error.words)
         raise Settled(outcome) from None
-    return replace(parcel, rcpt_to=rcpt_to, mail_from=mail_from)
+    return Parcel(mail_from, rcpt_to, octets, parcel.smtputf8)
 
 
 class Envelope:
@@ -204,18 +216,19 @@ def _parameters(session: SmtpSession, parcel: Parcel) -> list[str]:
         If the message cannot go to this server.
     """
     parameters: list[str] = []
+    octets = parcel.octets
     if "SIZE" in session.extensions:
         limit = session.size_limit
-        if 0 < limit < len(parcel.data):
+        if 0 < limit < octets.size:
             words = f"The message is larger than the server takes ({limit} octets)."
             raise Settled(same_for_all(Kind.REFUSED, parcel.rcpt_to, words=words))
-        parameters.append(f"SIZE={len(parcel.data)}")
+        parameters.append(f"SIZE={octets.size}")
     if parcel.smtputf8:
         if "SMTPUTF8" not in session.extensions:
             words = "The server does not take addresses with letters beyond ASCII."
             raise Settled(same_for_all(Kind.REFUSED, parcel.rcpt_to, words=words))
         parameters.extend(["BODY=8BITMIME", "SMTPUTF8"])
-    elif not parcel.data.isascii():
+    elif not octets.is_ascii:
         if "8BITMIME" not in session.extensions:
             words = "The server takes ASCII only, and the message holds other octets."
             raise Settled(same_for_all(Kind.REFUSED, parcel.rcpt_to, words=words))

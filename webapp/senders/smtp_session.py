@@ -20,18 +20,13 @@ from functools import partial
 
 from webapp.core import net
 from webapp.core.net import NetError, NetTrouble, Pinned, PrivateHosts
-from webapp.core.turns import aside, readable, writable
+from webapp.core.turns import aside
 from webapp.senders.outcome import Trouble
 from webapp.senders.server import Security, Server
-from webapp.senders.smtp_reply import Lost, Reply, parse_reply, printable
+from webapp.senders.smtp_reply import Lost, Reply, printable
+from webapp.senders.smtp_stream import SmtpStream
 
-_MAX_LINE = 4096  # octets; RFC 5321 4.5.3.1.5 asks for 512
-_MAX_LINES = 200
 _MAX_SIZE_DIGITS = 18  # fits into 64 bits; RFC 1870 allows 20
-_CHUNK = 262_144
-_READ = 8192
-_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_SEND_SECONDS = 180.0  # for each chunk, RFC 5321 4.5.3.2.5
 
 
 class Unwell(Exception):
@@ -54,7 +49,7 @@ class Unwell(Exception):
         self.reply = reply
 
 
-class SmtpSession:
+class SmtpSession(SmtpStream):
     """One connection to one server.
 
     Parameters
@@ -70,13 +65,11 @@ class SmtpSession:
     def __init__(
         self, server: Server, allowed: PrivateHosts, seconds: float = net.READ_SECONDS
     ) -> None:
+        super().__init__(seconds)
         self.server = server
         self.extensions: dict[str, str] = {}
         self._allowed = allowed
-        self._seconds = seconds
         self.is_open = True
-        self._buffer = b""
-        self._lines: list[bytes] = []
 
     @property
     def size_limit(self) -> int:
@@ -185,68 +178,6 @@ class SmtpSession:
         """Whether several commands may go out in one write (RFC 2920)."""
         return "PIPELINING" in self.extensions
 
-    async def send(self, data: bytes | memoryview, through: int | None = None) -> None:
-        """Send octets in chunks, each with its own time-out.
-
-        Parameters
-        ----------
-        through
-            How many octets matter; if the connection breaks behind them, nothing is
-            raised, and whoever reads next will notice.
-
-        Raises
-        ------
-        Lost
-            If the connection breaks before the network has taken what matters: then the
-            server cannot have all of it.
-        """
-        left = memoryview(data)
-        matters = len(left) if through is None else through
-        total = len(left)
-        try:
-            while left:
-                try:
-                    left = left[self._socket.send(left[:_CHUNK]) :]
-                except _WOULD_BLOCK as full:
-                    await self._can_go_on(full)
-        except OSError as error:
-            if total - len(left) < matters:
-                raise Lost("The connection broke.") from error
-
-    def has_spoken(self) -> bool:
-        """Say whether something came in that nobody has read: a reply, or the end."""
-        if self._buffer:
-            return True
-        try:
-            self._buffer = self._socket.recv(_READ)
-        except _WOULD_BLOCK:
-            return False
-        except OSError:
-            return True
-        return True
-
-    async def read_reply(self, seconds: float | None = None) -> Reply:
-        """Read one reply, of any number of lines.
-
-        Raises
-        ------
-        Lost
-            If none comes in time, the connection breaks, or it is no reply.
-        """
-        longest = self._seconds if seconds is None else seconds
-        lines: list[bytes] = []
-        while len(lines) < _MAX_LINES:
-            line, found, rest = self._buffer.partition(b"\n")
-            if not found:
-                await self._receive(longest)
-                continue
-            self._buffer = rest
-            lines.append(line := line.removesuffix(b"\r"))
-            if line[3:4] != b"-":
-                self._lines = lines
-                return parse_reply(lines)
-        raise Lost("The server's answer does not end.")
-
     def close(self) -> None:
         """Say goodbye, without waiting for an answer."""
         with contextlib.suppress(OSError):
@@ -351,30 +282,6 @@ class SmtpSession:
         self._socket.settimeout(self._seconds)
         self._socket = net.start_tls(self._socket, self.server.host, context)
         self._socket.setblocking(False)
-
-    async def _can_go_on(self, full: OSError) -> None:
-        """Wait until what was tried can be tried again; TLS may have to read first."""
-        wait = readable if isinstance(full, ssl.SSLWantReadError) else writable
-        await wait(self._socket.fileno(), _SEND_SECONDS)
-
-    async def _receive(self, seconds: float) -> None:
-        """Take in some octets, as soon as there are any."""
-        if len(self._buffer) > _MAX_LINE:
-            raise Lost("The server's answer is no SMTP.")
-        sock = self._socket
-        try:
-            if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
-                await readable(sock.fileno(), seconds)
-            received = sock.recv(_READ)
-        except _WOULD_BLOCK:
-            return
-        except TimeoutError as error:
-            raise Lost("The server did not answer in time.") from error
-        except OSError as error:
-            raise Lost("The connection broke.") from error
-        if not received:
-            raise Lost("The server hung up.")
-        self._buffer += received
 
 
 _GO_ON = 334  # RFC 4954 4

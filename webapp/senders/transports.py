@@ -14,7 +14,7 @@ from flask import current_app
 
 import config
 from webapp.composing.letter import ComposeError
-from webapp.composing.wire import gate
+from webapp.composing.wire import Octets
 from webapp.core import practice, secrets
 from webapp.core.net import NO_PRIVATE_HOSTS, PrivateHosts
 from webapp.core.turns import alone
@@ -50,7 +50,7 @@ class Transport(Protocol):
         self,
         mail_from: str,
         rcpt_to: Sequence[str],
-        data: bytes,
+        data: bytes | Octets,
         smtputf8: bool = False,
         ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
@@ -85,7 +85,7 @@ class DryRunTransport:
         self,
         mail_from: str,
         rcpt_to: Sequence[str],
-        data: bytes,
+        data: bytes | Octets,
         smtputf8: bool = False,
         ahead: Callable[[], Parcel | None] | None = None,
     ) -> Outcome:
@@ -101,7 +101,7 @@ class DryRunTransport:
         del ahead
         kind, reply = Kind.ACCEPTED, DRY_RUN_REPLY
         try:
-            gate(parcel.data)
+            _ = parcel.octets
         except ComposeError as error:
             kind, reply = Kind.REFUSED, error.words
         return same_for_all(kind, parcel.rcpt_to, words=reply)

@@ -88,7 +88,7 @@ def try_server(server: Server, allowed: PrivateHosts, mail: Composed | None) -> 
             server, allowed, seconds=REPLY_SECONDS, dot_seconds=DOT_SECONDS
         ) as transport:
             outcome = transport.hand_over(
-                mail.mail_from, mail.rcpt_to, mail.data, mail.smtputf8
+                mail.mail_from, mail.rcpt_to, mail.octets, mail.smtputf8
             )
         steps["send"] = sent(outcome, mail.rcpt_to[0])
     return Trial(tuple(steps.values()), session.size_limit)
