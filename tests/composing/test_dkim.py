@@ -27,7 +27,7 @@ from webapp.composing.dkim import (
 )
 from webapp.composing.headers import MAX_LINE
 from webapp.composing.letter import Address, Attachment, Letter
-from webapp.composing.mime import compose
+from webapp.composing.mime import compose, encoded_once
 from webapp.composing.wire import gate
 
 RSA, ED25519 = signer(Algorithm.RSA), signer(Algorithm.ED25519)
@@ -38,6 +38,9 @@ KINDS: dict[str, Letter] = {
     "alternative": replace(LETTER, html="<p>Hello   Ada</p>\n\n\n"),
     "attachments": replace(LETTER, attachments=(Attachment("a.bin", PNG * 900),)),
     "inline image": replace(LETTER, html='<img src="cid:photo">', attachments=(PHOTO,)),
+    "large files that other messages share": replace(
+        LETTER, attachments=(encoded_once(replace(PHOTO, content=b"x" * 99_999)),) * 2
+    ),
     "names beyond ASCII": replace(
         LETTER,
         from_=Address("Ädä, the Desk", "desk@example.org"),
