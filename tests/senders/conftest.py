@@ -12,7 +12,7 @@ from tests.support.smtp_servers import PATIENCE, RecordingServer
 from webapp.campaigns.models import Campaign
 from webapp.core.db import db
 from webapp.core.net import PrivateHosts
-from webapp.senders import smtp_session
+from webapp.senders import smtp_stream
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
 
@@ -70,7 +70,7 @@ def impatient(server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
                 given_up += 1
                 raise TimeoutError
 
-    monkeypatch.setattr(smtp_session, "readable", readable)
+    monkeypatch.setattr(smtp_stream, "readable", readable)
 
 
 @pytest.fixture
