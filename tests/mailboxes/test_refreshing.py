@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import ApiClient
+from tests.mailboxes.samples import mail, put
 from tests.mailboxes.test_changing import commands, fill
 from tests.support.dovecot import Dovecot, running
-from webapp.mailboxes import refreshing
+from webapp.core.db import db
+from webapp.mailboxes import folders, refreshing
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import FolderRenumbered
+from webapp.mailboxes.models import Mailbox
 from webapp.mailboxes.refreshing import Changes, Known
 
 
@@ -117,3 +121,42 @@ def test_ten_changes_are_one_round_trip_with_qresync(
     assert sent == ["EXAMINE"]
     assert (len(found[0].flags), found[0].gone) == (5, [6, 7, 8])
     assert found[0].new == [21, 22]
+
+
+def inbox_of(mailbox: Mailbox) -> str:
+    """Return the address of its inbox, and let go of the database."""
+    path = f"/mailboxes/{mailbox.id}/folders/{folders.fresh(mailbox)[0].id}"
+    db.session.commit()
+    return path
+
+
+def test_the_api_tells_changes(
+    api: ApiClient, mailbox: Mailbox, dovecot: Dovecot, login: str
+) -> None:
+    put(dovecot, login, *(mail("a@example.org", f"n {n}", "x", n) for n in (1, 2, 3)))
+    path = inbox_of(mailbox)
+    assert len(api.get(f"{path}/mails").get_json()["items"]) == 3
+    first = api.get(f"{path}/changes").get_json()
+    assert (first["flags"], first["gone"], first["new"]) == ([], [], [])
+    client = dovecot.client(login)
+    client.select("INBOX")
+    client.uid("STORE", "1", "+FLAGS", "(\\Flagged)")
+    client.uid("STORE", "2", "+FLAGS", "(\\Deleted)")
+    client.expunge()
+    client.logout()
+    put(dovecot, login, mail("a@example.org", "n 4", "x", 4))
+    asked = f"{path}/changes?uids=1:3&since="
+    told = api.get(asked + first["since"]).get_json()
+    assert (told["gone"], told["new"], told["exists"]) == ([2], [4], 3)
+    assert [(one["uid"], "\\Flagged" in one["flags"]) for one in told["flags"]] == [
+        (1, True)
+    ]
+    again = api.get(asked + told["since"]).get_json()
+    assert (again["flags"], again["new"], again["since"]) == ([], [], told["since"])
+
+
+@pytest.mark.parametrize("asked", ["uids=x", "uids=1:501", "uids=1 is:read", "since=x"])
+def test_the_api_says_what_is_no_question(
+    api: ApiClient, mailbox: Mailbox, asked: str
+) -> None:
+    assert api.get(f"{inbox_of(mailbox)}/changes?{asked}").status_code == 422

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from flask import Flask
@@ -20,7 +21,8 @@ from webapp.mailboxes import folders, watching
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.imap_errors import ServerRefused, Unreachable
 from webapp.mailboxes.imap_signin import connect
-from webapp.mailboxes.models import Mailbox, MailboxState
+from webapp.mailboxes.imap_wire import Line
+from webapp.mailboxes.models import Folder, Mailbox, MailboxState
 
 EXISTS = "* 1 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n"
 
@@ -171,3 +173,52 @@ def test_resting_lets_other_commands_follow(
     assert line.select(b"INBOX").exists == 1
     line.line.idle()
     line.line.rest()
+
+
+def test_the_state_of_a_folder_tells_every_change(
+    any_dovecot: Dovecot, login: str, open_line: Callable[..., Connection]
+) -> None:
+    put(any_dovecot, login)
+    put(any_dovecot, login)
+    line = open_line(any_dovecot, login)
+    client = any_dovecot.client(login)
+    client.select("INBOX")
+    states = [watching.state_of(line, b"INBOX")]
+    assert watching.state_of(line, b"INBOX") == states[0]
+    for change, flag in (("+", "\\Flagged"), ("-", "\\Flagged"), ("+", "todo")):
+        client.uid("STORE", "1", f"{change}FLAGS", f"({flag})")
+        states.append(watching.state_of(line, b"INBOX"))
+    put(any_dovecot, login)
+    states.append(watching.state_of(line, b"INBOX"))
+    client.uid("STORE", "2", "+FLAGS", "(\\Deleted)")
+    client.expunge()
+    states.append(watching.state_of(line, b"INBOX"))
+    client.logout()
+    for before, after in pairwise(states):
+        assert before != after
+
+
+def test_flags_of_which_no_server_tells_are_noticed(
+    mailbox: Mailbox,
+    dovecot: Dovecot,
+    login: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    def deaf(_line: Line, _seconds: float) -> set[str]:
+        time.sleep(0.05)
+        return set()
+
+    monkeypatch.setattr(Line, "heard", deaf)
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.1)
+    put(dovecot, login)
+    folder_id = folders.fresh(mailbox)[0].id
+    db.session.commit()
+    assert request.getfixturevalue("watcher").wait(60)
+    until(lambda: db.session.get_one(Folder, folder_id).highestmodseq)
+    before = watching.pulse()
+    client = dovecot.client(login)
+    client.select("INBOX")
+    client.uid("STORE", "1", "+FLAGS", "(\\Flagged)")
+    until(lambda: watching.pulse() > before)
+    client.logout()

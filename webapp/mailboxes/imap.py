@@ -182,11 +182,13 @@ class Connection:
     def enable_qresync(self) -> bool:
         """Have the server tell changes when a folder is opened (RFC 7162 3.2.3).
 
-        It is asked once, before a folder is opened.
+        It is asked once, while no folder is open (RFC 5161 3.1).
         """
         if not (self.has("QRESYNC") and self.has("ENABLE")):
             return False
         if not self._has_qresync:
+            if self.selected and not self._unselect():
+                return False
             self.line.command(b"ENABLE", [b"QRESYNC"])
             self._has_qresync = True
         return True
@@ -216,6 +218,15 @@ class Connection:
             return  # it stays open then; pymap refuses, and does not stumble
         self.line.imap.state = "AUTH"
         self.selected = None
+
+    def _unselect(self) -> bool:
+        """Close an open folder, which removes no mail (RFC 3691), if that can be."""
+        if not self.has("UNSELECT"):
+            return False
+        self.line.command(b"UNSELECT", [])
+        self.line.imap.state = "AUTH"
+        self.selected = None
+        return True
 
     # --- mails ----------------------------------------------------------------------
 

@@ -1,12 +1,20 @@
 """Mails of a folder: list, count, open. Reading never changes a flag."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import IO
 
 from webapp.core.errors import Invalid, NotFound, Refused
 from webapp.core.presentation import zone
 from webapp.core.words import _
-from webapp.mailboxes import browsing, folders, index_search, opening, query_text
+from webapp.mailboxes import (
+    browsing,
+    folders,
+    index_search,
+    opening,
+    query_text,
+    refreshing,
+)
 from webapp.mailboxes.imap import Connection
 from webapp.mailboxes.index_conditions import NotIndexed
 from webapp.mailboxes.index_search import Asked, Sort
@@ -14,7 +22,8 @@ from webapp.mailboxes.inner_mails import Place, parse_place
 from webapp.mailboxes.mime import Part
 from webapp.mailboxes.models import Folder
 from webapp.mailboxes.opening import Opened
-from webapp.mailboxes.query import EVERYTHING, Query, QueryError
+from webapp.mailboxes.query import EVERYTHING, Query, QueryError, Uids
+from webapp.mailboxes.refreshing import Changes, Known
 from webapp.mailboxes.sanitise import Clean
 from webapp.mailboxes.sanitise_limited import clean_limited
 from webapp.mailboxes.zoned_days import begin_of
@@ -113,6 +122,40 @@ def count(folder: Folder, text: str = "") -> int:
     query = parse_query(text)
     with folders.opened(folder) as (connection, raw):
         return browsing.count(connection, raw, query)
+
+
+def uids_of(text: str) -> list[int]:
+    """Read a set of UIDs such as ``4,7:9``; nothing is none.
+
+    Raises
+    ------
+    Invalid
+        If it is none, or names too many.
+    """
+    query = parse_query(f"uid:{text}") if text else Uids(frozenset())
+    if not isinstance(query, Uids) or len(query.uids) > refreshing.MOST:
+        words = _("Name %(n)s UIDs at most, such as 4,7:9.", n=refreshing.MOST)
+        raise Invalid(words, {"uids": [words]})
+    return sorted(query.uids)
+
+
+def changes(
+    folder: Folder, since: tuple[int, int, int] | None, uids: Sequence[int]
+) -> tuple[Changes, int]:
+    """Return what changed of mails that are shown, and the folder's numbering.
+
+    Parameters
+    ----------
+    since
+        Numbering, MODSEQ and next UID of the last answer; without it nothing has
+        changed yet.
+    """
+    with folders.opened(folder) as (connection, raw):
+        if since is None:
+            return refreshing.begun(connection, raw)
+        validity, modseq, next_uid = since
+        known = Known(validity, modseq, next_uid, uids)
+        return refreshing.changes(connection, raw, known), validity
 
 
 def place_of(text: str) -> Place:

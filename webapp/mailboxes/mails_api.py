@@ -1,5 +1,6 @@
 """Mails, as JSON: list with chosen fields, count, read, source, attachments."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -28,6 +29,17 @@ INSIDE = {
     "inside": "Place of a mail inside this one, such as `2.1`; see its `attachments`."
 }
 MAIL: dict[str, Any] = {"type": "object"}
+CHANGES = schema_object(
+    flags={"type": "array"},
+    gone={"type": "array"},
+    new={"type": "array"},
+    exists="integer",
+    since="string",
+)
+SINCE = {
+    "since": "What the last answer gave as `since`; nothing the first time.",
+    "uids": "The mails that are shown, such as `4,7:56`; 500 of them at most.",
+}
 
 
 @bp.get(BASE)
@@ -98,6 +110,30 @@ def count_mails(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     folder = folders.of_mailbox(mailbox_id, folder_id)
     with in_words():
         return jsonify(count=mails.count(folder, request.args.get("q", "")))
+
+
+@bp.get("/mailboxes/<int:mailbox_id>/folders/<int:folder_id>/changes")
+@requires(Scope.READ)
+@operation(answer=CHANGES, query=SINCE)
+def list_changes(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
+    """Say what changed since the last time: flags, mails gone and new.
+
+    Without `since` it says from where to ask. 409: the folder was numbered anew.
+    """
+    folder = folders.of_mailbox(mailbox_id, folder_id)
+    since = request.args.get("since", "")
+    uids = mails.uids_of(request.args.get("uids", ""))
+    with in_words():
+        found, validity = mails.changes(folder, decode_since(since), uids)
+    shown = asdict(found)
+    shown["flags"] = [{"uid": uid, "flags": one} for uid, one in found.flags.items()]
+    del shown["modseq"], shown["next_uid"]
+    return jsonify(**shown, since=encode_cursor(validity, found.modseq, found.next_uid))
+
+
+def decode_since(text: str) -> tuple[int, int, int] | None:
+    """Read where the last answer ended."""
+    return decode_cursor(text, int, int, int) if text else None
 
 
 @bp.get(BASE + "/<int:uid>")

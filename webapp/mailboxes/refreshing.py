@@ -61,6 +61,15 @@ class Changes:
     exists: int
 
 
+def begun(connection: Connection, raw: bytes) -> tuple[Changes, int]:
+    """Return what to remember so that `changes` can be asked later; nothing changed."""
+    is_asked = not connection.enable_qresync() and connection.has("CONDSTORE")
+    selected = connection.select(raw, since=b"(CONDSTORE)" if is_asked else b"")
+    modseq, following = selected.highestmodseq or 0, selected.uidnext or 1
+    now = Changes({}, [], [], modseq, following, selected.exists)
+    return now, selected.uidvalidity
+
+
 def changes(connection: Connection, raw: bytes, known: Known) -> Changes:
     """Return what changed of the mails that are shown, and which are new.
 

@@ -1,16 +1,20 @@
 """Listen to all mailboxes, so that what happens in an inbox is on the pages at once.
 
 One process, a thread and a connection for each mailbox: IDLE (RFC 2177) where the
-server offers it, else STATUS now and then. News raises the folder's `changes`, which
-pages ask for, and asks for the mailbox to be read. Whatever breaks is tried again with
-growing pauses; a refused password waits for a person. Any number of such processes does
-no harm.
+server offers it. Many servers keep quiet about flags that others changed, and nothing
+is heard while a connection is away; so once a minute, and whenever it is back, the
+folder is opened anew and its state compared: HIGHESTMODSEQ says it all where the server
+has CONDSTORE (RFC 7162), else the flags of its newest mails. News raises the folder's
+`changes`, which pages ask for, and asks for the mailbox to be read. Whatever breaks is
+tried again with growing pauses; a refused password waits for a person. Any number of
+such processes does no harm.
 """
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from flask import Flask
@@ -20,21 +24,21 @@ from webapp.core.clock import now
 from webapp.core.db import db, reading
 from webapp.mailboxes import folders, reach
 from webapp.mailboxes.imap import Connection
-from webapp.mailboxes.imap_answers import Counts
 from webapp.mailboxes.imap_errors import ImapError, SignInRefused
-from webapp.mailboxes.imap_selected import Selected
 from webapp.mailboxes.imap_signin import Access, connect
 from webapp.mailboxes.models import Folder, Mailbox, MailboxState
+from webapp.mailboxes.rows import flags_of
 
 log = logging.getLogger(__name__)
 
 #: How soon a new, changed or deleted mailbox is noticed.
 LOOK_SECONDS = 2.0
-#: Servers end IDLE after 30 minutes (RFC 2177 3), some boxes between us sooner.
-RENEW_SECONDS = 540.0
 #: How often a thread looks up from listening, to see whether it is to end.
 GLANCE_SECONDS = 1.0
+#: How often a folder is looked at anew; IDLE never lasts longer (RFC 2177 3).
 POLL_SECONDS = 60.0
+#: So many of the newest mails have their flags compared where there is no CONDSTORE.
+NEWEST = 50
 PRACTICE_POLL_SECONDS = 2.0
 PAUSES = (1.0, 5.0, 15.0, 60.0, 300.0)
 
@@ -83,6 +87,7 @@ class _Watch(threading.Thread):
         self._mailbox_id, self._version = key
         self._stopping = threading.Event()
         self._failures = 0
+        self._before: State | None = None
 
     def end(self) -> None:
         """Stop listening within a glance."""
@@ -144,12 +149,11 @@ class _Watch(threading.Thread):
         raise ImapError("The mailbox has no inbox.")
 
     def _idle(self, connection: Connection, folder_id: int, raw: bytes) -> None:
-        selected = connection.select(raw)
-        self._came_back(folder_id, selected)
         while not self._stopping.is_set():
+            self._look(connection, folder_id, raw)
             connection.line.idle()
             self._failures = 0
-            glances = int(RENEW_SECONDS / GLANCE_SECONDS)
+            glances = max(1, int(POLL_SECONDS / GLANCE_SECONDS))
             while glances and not self._stopping.is_set():
                 glances -= 1
                 if connection.line.heard(GLANCE_SECONDS):
@@ -159,23 +163,59 @@ class _Watch(threading.Thread):
     def _poll(
         self, connection: Connection, folder_id: int, raw: bytes, every: float
     ) -> None:
-        before: Counts | None = None
         while not self._stopping.is_set():
-            counts = connection.status(raw)
+            self._look(connection, folder_id, raw)
             self._failures = 0
-            if counts != before:
-                note(self._mailbox_id, folder_id)
-            before = counts
             self._stopping.wait(every)
 
-    def _came_back(self, folder_id: int, selected: Selected) -> None:
-        """Note what happened while nobody listened."""
-        with reading():
-            folder = db.session.get(Folder, folder_id)
-            known = folder and (folder.uidvalidity, folder.uidnext, folder.total)
-            db.session.rollback()
-        if known != (selected.uidvalidity, selected.uidnext, selected.exists):
-            note(self._mailbox_id, folder_id)
+    def _look(self, connection: Connection, folder_id: int, raw: bytes) -> None:
+        """Note what nobody told, or what happened while nobody listened."""
+        state = state_of(connection, raw)
+        if state != (self._before or _known_state(folder_id)):
+            note(self._mailbox_id, folder_id, state.modseq)
+        self._before = state
+
+
+@dataclass(frozen=True)
+class State:
+    """What tells that a folder is another than it was."""
+
+    uidvalidity: int
+    uidnext: int | None
+    exists: int
+    modseq: int | None
+    flags: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+
+def state_of(connection: Connection, raw: bytes) -> State:
+    """Open a folder and return its state."""
+    # Unasked, a server need not begin to count changes (RFC 7162 3.1.8).
+    since = b"(CONDSTORE)" if connection.has("CONDSTORE") else b""
+    selected = connection.select(raw, since=since)
+    modseq = selected.highestmodseq
+    first = max(1, selected.exists - NEWEST + 1)
+    flags: dict[int, frozenset[str]] = {}
+    if modseq is None and selected.exists:
+        found = connection.fetch(b"%d:*" % first, b"(UID FLAGS)", uid=False)
+        flags = {
+            uid: flags_of(items.get(b"FLAGS")) - {"\\Recent"}
+            for uid, items in found.items.items()
+        }
+    return State(selected.uidvalidity, selected.uidnext, selected.exists, modseq, flags)
+
+
+def _known_state(folder_id: int) -> State | None:
+    """Return the state in which our row has a folder, as far as it is known."""
+    with reading():
+        folder = db.session.get(Folder, folder_id)
+        known = folder and State(
+            folder.uidvalidity or 0,
+            folder.uidnext,
+            folder.total or 0,
+            folder.highestmodseq,
+        )
+        db.session.rollback()
+    return known
 
 
 @contextmanager
@@ -188,14 +228,15 @@ def _connected(access: Access) -> Iterator[Connection]:
         connection.close()
 
 
-def note(mailbox_id: int, folder_id: int) -> None:
+def note(mailbox_id: int, folder_id: int, modseq: int | None = None) -> None:
     """Say that something happened in a folder: pages and the reading look for it."""
     at = now()
+    told = {} if modseq is None else {"highestmodseq": modseq}
     db.session.rollback()
     db.session.execute(
         sa.update(Folder)
         .where(Folder.id == folder_id)
-        .values(changes=Folder.changes + 1, changed_at=at, counted_at=None)
+        .values(changes=Folder.changes + 1, changed_at=at, counted_at=None, **told)
     )
     db.session.execute(
         sa.update(Mailbox)
