@@ -208,12 +208,11 @@ def _known_state(folder_id: int) -> State | None:
     """Return the state in which our row has a folder, as far as it is known."""
     with reading():
         folder = db.session.get(Folder, folder_id)
-        known = folder and State(
-            folder.uidvalidity or 0,
-            folder.uidnext,
-            folder.total or 0,
-            folder.highestmodseq,
-        )
+        known = None
+        if folder is not None:
+            uidvalidity, exists = folder.uidvalidity or 0, folder.total or 0
+            modseq = folder.highestmodseq
+            known = State(uidvalidity, folder.uidnext, exists, modseq)
         db.session.rollback()
     return known
 
