@@ -20,7 +20,7 @@ def bare(text: str) -> str:
     Examples
     --------
     >>> bare("<style>p { top: 0 }</style><p>Please&nbsp;stop</p><div>Ada</div>")
-    'Please\xa0stop\nAda\n'
+    ' Please\xa0stop\nAda\n'
     """
     text = _UNSEEN.sub(" ", text[:CAP])
     return html.unescape(_TAG.sub("", _LINE_ENDS.sub("\n", text)))
