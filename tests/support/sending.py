@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -273,7 +274,9 @@ def never_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "LINGER_SECONDS", PATIENCE)
     monkeypatch.setattr(engine, "TICKET_SECONDS", PATIENCE)
     monkeypatch.setattr(engine, "DRAIN_SECONDS", PATIENCE)
-    monkeypatch.setattr(breaker, "OPEN_SECONDS", [5 * PATIENCE])
+    monkeypatch.setattr(
+        breaker, "database_time", lambda: liveness.database_time() + timedelta(hours=1)
+    )
 
 
 def engine_here(app: Flask) -> Engine:
