@@ -189,7 +189,7 @@ def dripping() -> Iterator[tuple[int, threading.Event]]:
         def drip() -> None:
             line, _address = server.accept()
             with line, contextlib.suppress(OSError):
-                for _moment in range(3000):
+                for _moment in range(2000):
                     line.sendall(b"*")
                     time.sleep(0.02)
                 return
