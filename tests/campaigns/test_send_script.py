@@ -1,4 +1,4 @@
-"""What the script of the send page does in a real browser."""
+"""What the scripts of the send page, and its keys, do in a real browser."""
 
 import threading
 from collections.abc import Iterator
@@ -58,3 +58,17 @@ def test_what_is_chosen_is_worked_out_while_somebody_types(
     page.get_by_role("button", name="Send now").wait_for()
     assert sending.complaints == []
     assert desk.fresh().state == State.SCHEDULED
+
+
+def test_keys_that_a_page_names_lead_there(sending: Window) -> None:
+    page = sending.page
+    page.goto(f"{page.url.removesuffix('/send')}/preview")
+    page.keyboard.press("]")
+    page.wait_for_url("**/preview?after=*")
+    page.goto(f"{sending.origin}/campaigns")
+    page.keyboard.press("n")
+    page.wait_for_url("**/campaigns/new")
+    name = page.get_by_label("Name")
+    name.press_sequentially("no n? new")
+    expect(name).to_have_value("no n? new")
+    assert sending.complaints == []
