@@ -303,12 +303,12 @@ def _uids(query: Uids | UidSpan) -> bytes:
     """Return a sequence set, empty where nothing can be in it.
 
     >>> _uids(UidSpan(7, LARGEST_NUMBER)), _uids(UidSpan(9, 7))
-    (b'7:4294967294', b'')
+    (b'7:4294967295', b'')
     """
     if isinstance(query, Uids):
         return uid_set([uid for uid in query.uids if 0 < uid <= LARGEST_NUMBER])
-    # The largest number of all is the same as * to Dovecot, and * is the last mail.
-    first, last = max(query.first, 1), min(query.last, LARGEST_NUMBER - 1)
+    # Never up to *, which names the last mail even where that is older.
+    first, last = max(query.first, 1), min(query.last, LARGEST_NUMBER)
     return b"%d:%d" % (first, last) if first <= last else b""
 
 
