@@ -223,3 +223,13 @@ def test_a_late_yes_keeps_the_address_from_a_second_copy(marked: Marked) -> None
     )
     again: Any = marked.mark()
     assert again.prepared.targets == (CC,)
+
+
+def test_one_copy_address_has_an_outcome_for_each_message(
+    desk: Desk, work: Work
+) -> None:
+    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Later", "550 5.7.1 Not from you")
+    work(desk.campaign(3, cc=[CC]))
+    query = sa.select(MessageAddress.status).where(MessageAddress.address == CC)
+    found = sorted(one.value for one in db.session.scalars(query))
+    assert found == ["deferred", "failed", "sent"]

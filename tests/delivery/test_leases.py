@@ -13,7 +13,7 @@ from tests.support.smtp_servers import PATIENCE
 from webapp.core.db import db
 from webapp.delivery import leases, liveness, plans
 from webapp.delivery.engine import Engine
-from webapp.delivery.leases import Asked
+from webapp.delivery.leases import Asked, Grant
 from webapp.delivery.liveness import Me
 from webapp.delivery.models import Worker
 from webapp.senders.models import ConnectionLease
@@ -78,6 +78,31 @@ def test_a_silent_worker_loses_its_connections_and_its_epoch(
     liveness.beat(one)
     assert one.epoch == before + 1
     assert leases.renew(one, Asked(number, 4, 4, 4)).count == 0
+
+
+def test_who_asked_long_ago_wants_no_more_and_keeps_what_it_holds(
+    desk: Desk, pair: tuple[Me, Me]
+) -> None:
+    number, (one, two) = desk.sender().id, pair
+    leases.renew(two, Asked(number, 4, 4, 0))
+    assert leases.renew(one, Asked(number, 4, 4, 0)).count == 0
+    mine = sa.update(ConnectionLease).where(ConnectionLease.worker_id == one.id)
+    for seconds, grant in ((60, Grant(2, True)), (-60, Grant(4, False))):
+        at = liveness.database_time() + timedelta(seconds=seconds)
+        db.session.execute(mine.values(asked_at=at))
+        db.session.commit()
+        assert leases.renew(two, Asked(number, 4, 4, 4)) == grant
+
+
+def test_the_connections_of_one_sender_are_no_other_s(
+    desk: Desk, pair: tuple[Me, Me]
+) -> None:
+    first, second = desk.sender().id, desk.sender().id
+    one, two = pair
+    assert leases.renew(one, Asked(first, 4, 4, 0)).count == 4
+    assert leases.renew(two, Asked(second, 4, 4, 0)).count == 4
+    leases.renew(two, Asked(second, 4, 0, 0))
+    assert held() == {one.id: 4}
 
 
 def test_a_worker_without_a_connection_sends_nothing(

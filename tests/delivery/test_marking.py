@@ -4,16 +4,18 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.sending import Desk
-from webapp.campaigns.models import Attempt, Message
-from webapp.campaigns.states import Status
+from webapp.campaigns.models import Attempt, Campaign, Message
+from webapp.campaigns.states import State, Status
+from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.delivery import liveness, marking, plans
+from webapp.delivery import liveness, marking, plans, recording
 from webapp.delivery.connections import Done
 from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import LimitUse
 from webapp.senders.outcome import Kind, Outcome
+from webapp.suppressions.models import Reason, Suppression
 
 YES = Outcome(Kind.ACCEPTED, 250, None, "Ok", ())
 
@@ -67,8 +69,12 @@ def test_an_outcome_that_could_not_be_recorded_is_recorded_later(desk: Desk) -> 
     mend()
     assert (desk.statuses(), of_attempts()) == ({"sending": 1}, [""])
     db.session.rollback()
+    before = liveness.database_time()
     assert marking.exchange(None, me, settled, []).is_stored
     assert (desk.statuses(), of_attempts()) == ({"sent": 1}, ["accepted"])
+    times = sa.select(Attempt.ended_at, Message.updated_at, Message.sent_at)
+    for at in db.session.execute(times.join_from(Attempt, Message)).one():
+        assert at >= before
 
 
 def test_a_row_that_another_worker_took_is_lost_and_told_as_that(desk: Desk) -> None:
@@ -83,3 +89,71 @@ def test_a_row_that_another_worker_took_is_lost_and_told_as_that(desk: Desk) -> 
     mine = sa.select(Message.worker_id).where(Message.status == Status.SENDING)
     ids = db.session.scalars(mine.order_by(Message.id)).all()
     assert ids == [*[one.id] * 3, other.id]
+
+
+def single(sender_id: int, *, cc: tuple[str, ...] = ()) -> None:
+    """Queue a message without a campaign."""
+    bodies = {"to": ["ada@example.org"], "cc": [*cc], "subject": "Yours", "text": "Hi"}
+    ada = "ada@example.org"
+    row = Message(sender_id=sender_id, address=ada, address_key=ada, bodies=bodies)
+    db.session.add(row)
+    db.session.commit()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason", "status"),
+    [
+        ("ada@example.org", Reason.COMPLAINT, "skipped"),
+        ("ada@example.org", Reason.UNSUBSCRIBED, "sending"),
+        ("eve@example.org", Reason.COMPLAINT, "sending"),
+    ],
+)
+def test_who_is_suppressed_after_a_single_message_was_composed(
+    desk: Desk, address: str, reason: Reason, status: str
+) -> None:
+    sender_id = desk.sender().id
+    single(sender_id)
+    plan = plans.of_sender(sender_id)
+    assert plan is not None
+    rows = read(plan)
+    db.session.add(Suppression(address_key=address, reason=reason))
+    db.session.commit()
+    got = marking.exchange(plan, liveness.register(), [], rows)
+    assert len(got.marked) == (status == "sending")
+    assert desk.statuses() == {status: 1}
+
+
+def test_a_copy_that_is_suppressed_meanwhile_has_it_composed_anew(desk: Desk) -> None:
+    sender_id = desk.sender().id
+    single(sender_id, cc=("boss@example.org",))
+    plan = plans.of_sender(sender_id)
+    assert plan is not None
+    rows, me = read(plan), liveness.register()
+    db.session.add(
+        Suppression(address_key="boss@example.org", reason=Reason.HARD_BOUNCE)
+    )
+    db.session.commit()
+    assert marking.exchange(plan, me, [], rows).marked == ()
+    assert desk.statuses() == {"pending": 1}
+    (handed,) = marking.exchange(plan, me, [], read(plan)).marked
+    assert [*handed.prepared.targets] == ["ada@example.org"]
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.PAUSED, State.CANCELLED])
+def test_only_a_finished_campaign_goes_on_for_a_late_4xx(
+    desk: Desk, state: State
+) -> None:
+    campaign, other = desk.campaign(1), desk.campaign(1, state=State.FINISHED)
+    numbers = (campaign.id, other.id)
+    mine = sa.update(Message).where(Message.campaign_id == numbers[0])
+    db.session.execute(mine.values(status=Status.DEFERRED))
+    campaign.state, campaign.finished_at = state, now()
+    db.session.commit()
+    for number in numbers:
+        recording.reopen(number)
+    is_over = state is State.FINISHED
+    db.session.rollback()
+    ended = db.session.get_one(Campaign, numbers[0]).finished_at
+    assert (ended is None) == is_over
+    assert desk.state(campaign) is (State.SENDING if is_over else state)
+    assert desk.state(other) is State.FINISHED

@@ -32,6 +32,8 @@ SENDERS = {
     "Pay\u200bPal <a@example.org>": ["invisible_letters"],
     "Ada <ada@example.org>\r\nReply-To: a@elsewhere.example": ["reply_elsewhere"],
     "Ada <ada@a.co.uk>\r\nReply-To: ada@b.co.uk": ["reply_elsewhere"],
+    "Ada <ada@a.org>\r\nReply-To: a@b.org, c@d.org": ["reply_elsewhere"],
+    "Ada\r\nReply-To: a@b.org": [],
     # --- ordinary ---
     "Ada <ada@m\u00fcller.example>": [],
     "Иван Петров <ivan@почта.рф>": [],
@@ -62,12 +64,16 @@ LINKS = {
     "<a href='https://evil.example/x'><b>bank</b>.example </a>": ["link_elsewhere"],
     "<a href=https://evil.example>bank.example</a>": ["link_elsewhere"],
     '<a href="https://bank.example@evil.example/">Sign in</a>': ["link_elsewhere"],
+    '<a href="https://a.example">bank.example</a> <a href="https://b.org">b.com</a>': [
+        "link_elsewhere"
+    ],
     f'<a href="https://{PAYPAL}.example/">Sign in</a>': ["imitated_link"],
     f'<a href="https://{PAYPAL}.example/">{PAYPAL}.example</a>': ["imitated_link"],
     '<a href="https://xn--pypal-4ve.example/">Sign in</a>': ["imitated_link"],
     # --- ordinary ---
     '<a href="https://click.bank.example/x">www.bank.example</a>': [],
     '<a href="https://bank.example/a?b=c">bank.example</a>': [],
+    '<a href="https://bank.example/">WWW.BANK.EXAMPLE</a>': [],
     '<a href="HTTPS://BANK.EXAMPLE/">bank.example</a>': [],
     '<a href="https://m\u00fcller.example/">m\u00fcller.example</a>': [],
     '<a href="https://xn--mller-kva.example/">m\u00fcller.example</a>': [],
