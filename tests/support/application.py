@@ -62,3 +62,6 @@ def running_app(settings: config.Settings) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+        if "redis" in app.extensions:
+            # Left to the garbage collector, its socket may be found open in any test.
+            app.extensions["redis"].close()
