@@ -142,6 +142,13 @@ def test_the_one_function_trusts_no_caller(word: str) -> None:
         field("X-A", [word])
 
 
+def test_no_line_of_a_header_is_longer_than_a_server_takes() -> None:
+    longest = "x" * (998 - len("X-A: "))
+    assert field("X-A", [longest]) == f"X-A: {longest}\r\n".encode()
+    with pytest.raises(ComposeError):
+        field("X-A", [longest + "x"])
+
+
 GOOD = (
     b"From: a@b.example\r\nTo: a@b.example\r\nSubject: x\r\nDate: x\r\n"
     b"Message-ID: <x@y>\r\nMIME-Version: 1.0\r\n"

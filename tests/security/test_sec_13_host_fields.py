@@ -171,3 +171,22 @@ def test_a_public_host_is_not_private_because_a_list_exists(
 ) -> None:
     _answers(monkeypatch, "9.9.9.9")
     assert not net.resolve("mail.example", 25, PrivateHosts.parse("mail.lan")).private
+
+
+def test_a_host_is_private_only_if_each_of_its_addresses_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only a private host may be signed in at without TLS."""
+    allowed = PrivateHosts.parse("10.0.0.0/24")
+    _answers(monkeypatch, "10.0.0.5", "9.9.9.9")
+    assert not net.resolve("mail.example", 143, allowed).private
+    _answers(monkeypatch, "10.0.0.5", "10.0.0.6")
+    assert net.resolve("mail.example", 143, allowed).private
+
+
+def test_an_answer_that_belongs_to_one_link_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _answers(monkeypatch, "2620:fe::9%1")
+    with pytest.raises(NetError):
+        net.resolve("mail.attacker.example", 25)

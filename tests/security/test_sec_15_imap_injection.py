@@ -68,11 +68,23 @@ def test_search_values(line: Connection, server: FakeImap, query: Contains) -> N
     assert server.count("PWNED") == 0
 
 
-@pytest.mark.parametrize("raw", [b"a\r\nA1 CREATE Pwned", b"a\nb", b"a\0b"])
+@pytest.mark.parametrize("raw", [b"a\r\nA1 CREATE Pwned", b"a\nb", b"a\rb", b"a\0b"])
 def test_folder_names(line: Connection, server: FakeImap, raw: bytes) -> None:
     with pytest.raises(ImapError):
         browsing.page(line, raw)
     assert server.heard == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "argument"),
+    [(b'a" (b', b'"a\\" (b"'), (b"a\\", b'"a\\\\"'), (b'\\" x', b'"\\\\\\" x"')],
+)
+def test_a_folder_name_is_one_argument(
+    line: Connection, server: FakeImap, raw: bytes, argument: bytes
+) -> None:
+    browsing.page(line, raw)
+    (examined,) = (heard for heard in server.heard if b" EXAMINE " in heard)
+    assert examined.partition(b" EXAMINE ")[2].strip() == argument
 
 
 @pytest.mark.parametrize("flag", [INJECTED, "a b", "a) (b", "", "ü", "\\Seen\r\n"])
