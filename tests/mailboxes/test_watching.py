@@ -50,12 +50,17 @@ def put(server: Dovecot, login: str) -> None:
 
 
 def test_new_mail_and_flags_of_others_are_noticed_while_it_listens(
-    mailbox: Mailbox, watcher: threading.Event, dovecot: Dovecot, login: str
+    mailbox: Mailbox,
+    dovecot: Dovecot,
+    login: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    monkeypatch.setattr(watching, "POLL_SECONDS", 600.0)  # nothing but IDLE tells
     folders.fresh(mailbox)
     mailbox_id = mailbox.id
     db.session.commit()
-    assert watcher.wait(60)
+    assert request.getfixturevalue("watcher").wait(60)
     before = watching.pulse()
     put(dovecot, login)
     until(lambda: watching.pulse() > before)
