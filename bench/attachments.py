@@ -1,8 +1,8 @@
 """What an attachment costs: the same campaign with a file of 200 KB and without.
 
-The file is read and encoded once by each worker, and looked at once; so what remains is
-to copy it and to write it to the connection. Counted is the user time of the worker
-and its children: what the kernel does for 270 KB more a message is not ours.
+The file is read, encoded and looked at once by each worker, and not copied into the
+messages; so what remains is to write it to the connection. Counted is the user time of
+the worker and its children: what the kernel does for 270 KB more a message is not ours.
 """
 
 import random
