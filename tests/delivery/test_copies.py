@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tests.delivery.test_engine import due_now, single
 from tests.support.sending import Desk, person
-from webapp.campaigns import deciding
+from webapp.campaigns import deciding, steering, tallies
 from webapp.campaigns.deciding import Decision
 from webapp.campaigns.models import Campaign, Message, MessageAddress
 from webapp.campaigns.states import Status
@@ -139,6 +139,51 @@ def test_a_refused_copy_is_suppressed_too(desk: Desk, work: Work) -> None:
     work(desk.campaign(1, cc=[CC]))
     assert status() is Status.SENT
     assert list(db.session.scalars(sa.select(Suppression.address_key))) == [CC]
+
+
+def test_a_copy_suppressed_while_a_ticket_is_worked_on_goes_no_more(
+    desk: Desk,
+) -> None:
+    campaign = desk.campaign(2, cc=[CC])
+    plan = plans.of_campaign(campaign.id, 1)
+    assert plan is not None
+    with RenderPool() as pool:
+        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    me = liveness.register()
+    assert len(marking.exchange(plan, me, [], rows[:1]).marked) == 1
+    suppress(CC)
+    got = marking.exchange(plan, me, [], rows[1:])
+    assert (got.marked, got.is_open) == ((), False)
+    plan = plans.of_campaign(campaign.id, 2)
+    assert plan is not None
+    with RenderPool() as pool:
+        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    (handed,) = marking.exchange(plan, me, [], rows).marked
+    assert handed.prepared.targets == (person(2),)
+
+
+def test_who_has_it_was_sent_it_also_when_the_rest_is_cancelled(
+    desk: Desk, work: Work
+) -> None:
+    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
+    campaign = desk.campaign(1, cc=[CC])
+    work(campaign)
+    steering.cancel(campaign.id)
+    assert (status(), outcomes()) == (Status.SENT, {person(1): "sent", CC: "cancelled"})
+    assert tallies.differences() == []
+
+
+def test_who_has_it_was_sent_it_also_when_he_is_suppressed_then(
+    desk: Desk, work: Work
+) -> None:
+    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
+    campaign = desk.campaign(1, cc=[CC])
+    work(campaign)
+    suppress(person(1))
+    work(campaign)
+    assert desk.server.copies() == {person(1): 1}
+    assert (status(), outcomes()) == (Status.SENT, {person(1): "sent", CC: "skipped"})
+    assert db.session.scalars(sa.select(Message.reason)).one() == ""
 
 
 class Marked:

@@ -105,6 +105,19 @@ def test_the_connections_of_one_sender_are_no_other_s(
     assert held() == {one.id: 4}
 
 
+def test_a_clock_that_is_set_back_keeps_no_dead_worker_alive(
+    desk: Desk, pair: tuple[Me, Me]
+) -> None:
+    number, (one, two) = desk.sender().id, pair
+    leases.renew(one, Asked(number, 4, 4, 0))
+    ahead = liveness.database_time() + timedelta(hours=1)
+    db.session.execute(
+        sa.update(Worker).where(Worker.id == one.id).values(beat_at=ahead)
+    )
+    db.session.commit()
+    assert leases.renew(two, Asked(number, 4, 4, 0)).count == 4
+
+
 def test_a_worker_without_a_connection_sends_nothing(
     desk: Desk, engine: Engine
 ) -> None:

@@ -97,6 +97,20 @@ def test_a_campaign_with_something_left_goes_on(desk: Desk, status: Status) -> N
     assert desk.state(campaign) is State.SENDING
 
 
+def test_late_truth_after_the_end_sends_a_campaign_on(desk: Desk) -> None:
+    late, over = (desk.campaign(1, state=State.FINISHED) for _ in range(2))
+    of_it = sa.update(Message).where(Message.campaign_id == late.id)
+    db.session.execute(sa.update(Message).values(status=Status.SENT))
+    db.session.execute(of_it.values(status=Status.DEFERRED))
+    db.session.commit()
+    reconcile.go_on()
+    reconcile.go_on()
+    assert desk.state(late) is State.SENDING
+    assert desk.state(over) is State.FINISHED
+    kinds = db.session.scalars(sa.select(CampaignEvent.kind)).all()
+    assert kinds == ["resumed"]
+
+
 def test_what_a_race_left_waiting_in_a_cancelled_campaign_is_cancelled(
     desk: Desk,
 ) -> None:

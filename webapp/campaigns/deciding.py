@@ -224,7 +224,9 @@ def _undecided(decision: Decision) -> tuple[Any, ...]:
     if decision is Decision.WENT:
         return (unknown,)
     dead = sa.select(workers.c.id).where(workers.c.stopped_at.is_not(None))
-    old = sa.bindparam(None, now() - SAFE_AGE, UtcDateTime())
+    at = db.session.scalar(sa.select(db_now()))
+    assert at is not None
+    old = sa.bindparam(None, at - SAFE_AGE, UtcDateTime())
     safe = sa.or_(Message.worker_id.in_(dead), Message.marked_at <= old)
     return (unknown, safe)
 

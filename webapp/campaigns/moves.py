@@ -4,12 +4,13 @@ Everything that changes a state goes through `move`, so two operators, a worker 
 circuit breaker at the same moment end with one of them winning and the others told.
 """
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from flask import g, has_request_context
 
-from webapp.campaigns.models import Campaign, CampaignEvent, Message
+from webapp.campaigns.models import Campaign, CampaignEvent, Message, MessageAddress
 from webapp.campaigns.states import State, Status, before
 from webapp.core import queue
 from webapp.core.clock import now
@@ -121,6 +122,41 @@ def finish_if_done(campaign_id: int) -> bool:
     )
     db.session.commit()
     return done
+
+
+def unsent(status: Status) -> dict[str, Any]:
+    """Return what is written into waiting messages that are not to leave any more.
+
+    One whose own recipient has it already, and which waited for a copy alone, was sent.
+    """
+    has_it = sa.and_(
+        Message.status == Status.DEFERRED,
+        sa.select(MessageAddress.id)
+        .where(
+            MessageAddress.message_id == Message.id,
+            MessageAddress.kind == "to",
+            MessageAddress.status == Status.SENT,
+        )
+        .exists(),
+    )
+    return {
+        "status": sa.case((has_it, Status.SENT.value), else_=status.value),
+        "sent_at": sa.case((has_it, Message.marked_at), else_=Message.sent_at),
+    }
+
+
+def unsent_addresses(message_ids: Sequence[int], status: Status) -> None:
+    """Say the same of their addresses that wait."""
+    if message_ids:
+        db.session.execute(
+            sa.update(MessageAddress)
+            .where(
+                MessageAddress.message_id.in_(message_ids),
+                MessageAddress.status.in_([Status.PENDING, Status.DEFERRED]),
+            )
+            .values(status=status)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def pause_for(campaign_id: int, words: str) -> bool:

@@ -42,8 +42,9 @@ MOVES: dict[Status, frozenset[Status]] = {
             Status.CANCELLED,
         }
     ),
+    # From deferred to sent: only a copy was missing when it was cancelled or skipped.
     Status.DEFERRED: frozenset(
-        {Status.SENDING, Status.FAILED, Status.SKIPPED, Status.CANCELLED}
+        {Status.SENDING, Status.SENT, Status.FAILED, Status.SKIPPED, Status.CANCELLED}
     ),
     Status.SENT: frozenset(),
     Status.FAILED: frozenset({Status.PENDING}),

@@ -115,14 +115,16 @@ def cancel_rows(campaign_id: int) -> int:
         .where(Campaign.id == campaign_id, Campaign.state == State.CANCELLED)
         .exists()
     )
-    gone: int = db.session.execute(
+    gone = db.session.scalars(
         sa.update(Message)
         .where(Message.id.in_(some), *mine, is_cancelled)
-        .values(status=Status.CANCELLED, updated_at=db_now())
+        .values(**moves.unsent(Status.CANCELLED), updated_at=db_now())
+        .returning(Message.id)
         .execution_options(synchronize_session=False)
-    ).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    ).all()
+    moves.unsent_addresses(gone, Status.CANCELLED)
     db.session.commit()
-    return gone
+    return len(gone)
 
 
 def _waiting(campaign_id: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from webapp.campaigns import moves
 from webapp.campaigns.models import Campaign, has_status
 from webapp.campaigns.reasons import SkipClass
 from webapp.campaigns.states import WAITING, State, Status
@@ -117,19 +118,23 @@ def _skip(
         sa.update(MESSAGE)
         .where(AS_SEEN, condition)
         .values(
-            status=Status.SKIPPED,
+            **moves.unsent(Status.SKIPPED),
             reason_class=SkipClass.SUPPRESSED.value,
             updated_at=at,
         )
-        .returning(MESSAGE.c.id, MESSAGE.c.address_key)
+        .returning(MESSAGE.c.id, MESSAGE.c.address_key, MESSAGE.c.status)
     )
     skipped = connection.execute(skip, seen(rows)).all()
-    for message_id, key in skipped:
-        words = _why(table_id, key)
+    moves.unsent_addresses([one.id for one in skipped], Status.SKIPPED)
+    for message_id, key, status in skipped:
+        why = {"reason": _why(table_id, key)}
+        if status is Status.SENT:  # only a copy was missing
+            why = {"reason": "", "reason_class": ""}
         connection.execute(
-            sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(reason=words)
+            sa.update(MESSAGE).where(MESSAGE.c.id == message_id).values(**why)
         )
-        tell([line(message_id, "skipped", str(message_id), words=words)], at)
+        words = why["reason"]
+        tell([line(message_id, status.value, str(message_id), words=words)], at)
 
 
 def _why(table_id: int | None, key: str) -> str:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.core.db import db
-from webapp.delivery.liveness import SILENT_SECONDS, Me, database_time
+from webapp.delivery.liveness import Me, database_time, is_silent
 from webapp.delivery.models import Worker
 from webapp.senders.models import ConnectionLease, Sender
 
@@ -130,16 +130,20 @@ def _lock(sender_id: int) -> None:
 def _living(sender_id: int, at: datetime) -> Sequence[Any]:
     """Return the leases of workers that live; forget those of the others."""
     rows = db.session.execute(
-        sa.select(LEASE, Worker.epoch.label("now"), Worker.beat_at, Worker.stopped_at)
+        sa.select(
+            LEASE,
+            Worker.epoch.label("now"),
+            Worker.stopped_at,
+            is_silent(at).label("is_silent"),
+        )
         .select_from(LEASE.outerjoin(Worker, Worker.id == LEASE.c.worker_id))
         .where(LEASE.c.sender_id == sender_id)
     ).all()
-    silent = at - timedelta(seconds=SILENT_SECONDS)
     living: list[Any] = []
     dead: list[Any] = []
     for one in rows:
-        lives = one.epoch == one.now and one.stopped_at is None
-        (living if lives and one.beat_at >= silent else dead).append(one)
+        lives = one.epoch == one.now and one.stopped_at is None and not one.is_silent
+        (living if lives else dead).append(one)
     if dead:
         ids = [one.worker_id for one in dead]
         db.session.execute(
@@ -149,7 +153,7 @@ def _living(sender_id: int, at: datetime) -> Sequence[Any]:
         )
         db.session.execute(
             sa.update(Worker)
-            .where(Worker.id.in_(ids), Worker.beat_at < silent)
+            .where(Worker.id.in_(ids), is_silent(at))
             .values(epoch=Worker.epoch + 1)
             .execution_options(synchronize_session=False)
         )

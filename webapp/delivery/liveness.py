@@ -180,8 +180,7 @@ def reap() -> int:
     """
     _bury()
     with reading():
-        deadline = database_time() - timedelta(seconds=SILENT_SECONDS)
-        silent = sa.or_(Worker.beat_at < deadline, Worker.stopped_at.is_not(None))
+        silent = sa.or_(is_silent(database_time()), Worker.stopped_at.is_not(None))
         holds = (
             sa.select(Message.id)
             .where(
@@ -193,6 +192,15 @@ def reap() -> int:
         found = db.session.scalars(sa.select(Worker.id).where(silent, holds)).all()
         db.session.rollback()
     return sum(_reap_one(worker_id, silent) for worker_id in found)
+
+
+def is_silent(at: datetime) -> "sa.ColumnElement[bool]":
+    """Return the condition that a worker has not beaten for too long.
+
+    A beat from far ahead is one from before the database's clock was set back.
+    """
+    span = timedelta(seconds=SILENT_SECONDS)
+    return sa.not_(Worker.beat_at.between(at - span, at + span))
 
 
 def _bury() -> None:

@@ -43,7 +43,7 @@ from webapp.delivery.excluding import (
 )
 from webapp.delivery.limits import Allowance
 from webapp.delivery.liveness import Me, database_time, hold_briefly
-from webapp.delivery.plans import Plan
+from webapp.delivery.plans import Plan, allowed
 from webapp.delivery.preparing import Prepared, Ready, Refusal
 from webapp.delivery.recording import (
     ATTEMPT,
@@ -163,12 +163,20 @@ def _gate(plan: Plan | None, me: Me) -> tuple[Any, datetime]:
 
 
 def _is_open(plan: Plan | None, campaign: Any, at: datetime) -> bool:
-    """Whether the campaign is sending, inside its send windows, at the mark's time."""
+    """Whether the campaign is sending, inside its send windows, at the mark's time.
+
+    And to whom its plan says: one of whose copies somebody was suppressed since the
+    ticket began is prepared again, by the next ticket.
+    """
     if plan is None or plan.campaign_id is None:
         return True
     if campaign is None or campaign.state is not State.SENDING:
         return False
-    return may_send(campaign.windows, campaign.time_zone, at)
+    if not may_send(campaign.windows, campaign.time_zone, at):
+        return False
+    given = plan.stationery
+    boxes = (*given.cc, *given.bcc) if given is not None else ()
+    return allowed(boxes, plan.table_id) == boxes
 
 
 def _mark(plan: Plan, this: _Try, rows: Sequence[Prepared]) -> set[int]:

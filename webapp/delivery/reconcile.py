@@ -57,6 +57,34 @@ def finish() -> None:
             moves.finish_if_done(campaign_id)
 
 
+def go_on() -> None:
+    """Send on with finished campaigns of which late truth says that some are left.
+
+    A worker may write down that a message waits again in the moment in which another
+    one finishes its campaign, or be killed right after it: so it is looked for here.
+    """
+    waits = (
+        sa.select(Message.id)
+        .where(Message.campaign_id == Campaign.id, Message.status.in_(WAITING))
+        .exists()
+    )
+    finished = sa.select(Campaign.id).where(Campaign.state == State.FINISHED, waits)
+    with reading():
+        found = list(db.session.scalars(finished))
+        db.session.rollback()
+    for campaign_id in found:
+        moves.move(
+            campaign_id,
+            State.SENDING,
+            Campaign.state == State.FINISHED,
+            waits,
+            kind="resumed",
+            finished_at=None,
+            archived_at=None,
+        )
+        db.session.commit()
+
+
 def has_rows_left(campaign_id: int) -> bool:
     """Whether a campaign has messages that still have to get somewhere."""
     left = (
@@ -116,6 +144,7 @@ STEPS: tuple[Callable[[], object], ...] = (
     reap,
     schedules.fire_due,
     launch_due,
+    go_on,
     issue_tickets,
     cancel_the_rest,
     finish,

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.campaigns import proving
+from webapp.campaigns import moves, proving
 from webapp.campaigns.models import (
     Attempt,
     Campaign,
@@ -86,7 +86,8 @@ def record(settled: Sequence[Settled], at: datetime, worker_id: Any) -> None:
     deferred = [one for one in settled if one.verdict.status is Status.DEFERRED]
     if deferred:
         ids = IDS.rows({"id": one.handed.prepared.id} for one in deferred)
-        connection.execute(_CANCEL_DEFERRED, {"ids": ids})
+        gone = connection.execute(_CANCEL_DEFERRED, {"ids": ids}).scalars().all()
+        moves.unsent_addresses(gone, Status.CANCELLED)
     sent = sum(one.verdict.status is Status.SENT for one in settled)
     if sent:
         connection.execute(_COUNT_SENT, {"of_worker": worker_id, "more": sent})
@@ -174,24 +175,6 @@ def line(message_id: int, kind: str, dedupe_key: str, **detail: Any) -> dict[str
         "dedupe_key": f"{kind}:{dedupe_key}",
         "detail": {key: value for key, value in detail.items() if value},
     }
-
-
-def reopen(campaign_id: int) -> None:
-    """Send on with a finished campaign of which late truth says that some are left."""
-    left = sa.select(MESSAGE.c.id).where(
-        MESSAGE.c.campaign_id == campaign_id, MESSAGE.c.status == Status.DEFERRED
-    )
-    db.session.execute(
-        sa.update(Campaign)
-        .where(
-            Campaign.id == campaign_id,
-            Campaign.state == State.FINISHED,
-            left.exists(),
-        )
-        .values(state=State.SENDING, finished_at=None)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
 
 
 # Outcomes as statements see them; the whole batch is one parameter.
@@ -282,7 +265,8 @@ _CANCEL_DEFERRED = (
             sa.select(Campaign.id).where(Campaign.state == State.CANCELLED)
         ),
     )
-    .values(status=Status.CANCELLED)
+    .values(**moves.unsent(Status.CANCELLED))
+    .returning(MESSAGE.c.id)
 )
 _COUNT_SENT = (
     sa.update(WORKER)

@@ -9,7 +9,7 @@ from webapp.campaigns.states import Status
 from webapp.delivery import breaker
 from webapp.delivery.connections import Connections, Done
 from webapp.delivery.outcomes import not_tried, verdict
-from webapp.delivery.recording import Settled, reopen
+from webapp.delivery.recording import Settled
 from webapp.senders.models import Sender
 from webapp.senders.outcome import Kind, Trouble
 
@@ -85,8 +85,6 @@ def tell_breakers(way: Way, done: Sequence[Done], fresh: Sequence[Settled]) -> N
             if one.handed.prepared.campaign_id == campaign_id
         ]
         breaker.judge(campaign_id, of_it, way.so_far)
-        if any(verdict.status is Status.DEFERRED for verdict in of_it):
-            reopen(campaign_id)
 
 
 def address_of(sender: Sender) -> tuple[object, ...]:
