@@ -33,7 +33,6 @@ HASTE: tuple[tuple[Any, str, Any], ...] = (
     (liveness, "SILENT_SECONDS", 3.0),
     (liveness, "DOUBTFUL_SECONDS", 2.25),
     (liveness, "HOLD_SECONDS", 1.5),
-    (leases, "SILENT_SECONDS", 3.0),
     (leases, "FRESH_SECONDS", 1.5),
     (connections, "LOOK_UP_SECONDS", 0.3),
     (reconcile, "TICK_SECONDS", 0.4),
