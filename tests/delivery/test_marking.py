@@ -8,7 +8,7 @@ from webapp.campaigns.models import Attempt, Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.delivery import liveness, marking, plans, recording
+from webapp.delivery import liveness, marking, plans, reconcile
 from webapp.delivery.connections import Done
 from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.ways import settled_of
@@ -149,8 +149,7 @@ def test_only_a_finished_campaign_goes_on_for_a_late_4xx(
     db.session.execute(mine.values(status=Status.DEFERRED))
     campaign.state, campaign.finished_at = state, now()
     db.session.commit()
-    for number in numbers:
-        recording.reopen(number)
+    reconcile.go_on()
     is_over = state is State.FINISHED
     db.session.rollback()
     ended = db.session.get_one(Campaign, numbers[0]).finished_at

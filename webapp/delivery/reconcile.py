@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp.campaigns import launching, moves, schedules, steering, tallies
 from webapp.campaigns.models import Campaign, Message
-from webapp.campaigns.states import WAITING, State
+from webapp.campaigns.states import WAITING, State, Status
 from webapp.core.db import db, reading
 from webapp.core.errors import Unavailable
 from webapp.delivery import limits, liveness, tickets
@@ -65,7 +65,7 @@ def go_on() -> None:
     """
     waits = (
         sa.select(Message.id)
-        .where(Message.campaign_id == Campaign.id, Message.status.in_(WAITING))
+        .where(Message.campaign_id == Campaign.id, Message.status == Status.DEFERRED)
         .exists()
     )
     finished = sa.select(Campaign.id).where(Campaign.state == State.FINISHED, waits)
