@@ -41,6 +41,8 @@ EVENT = cast(sa.Table, Event.__table__)
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
+# So far ahead no beat is; a clock that is set back by less is waited for.
+SET_BACK = timedelta(minutes=10)
 # A worker that could not beat for so long hands nothing over: it may be thought dead.
 DOUBTFUL_SECONDS = 15.0
 # A process that freezes inside a transaction loses it after this time (PostgreSQL).
@@ -200,7 +202,7 @@ def is_silent(at: datetime) -> "sa.ColumnElement[bool]":
     A beat from far ahead is one from before the database's clock was set back.
     """
     span = timedelta(seconds=SILENT_SECONDS)
-    return sa.not_(Worker.beat_at.between(at - span, at + span))
+    return sa.not_(Worker.beat_at.between(at - span, at + SET_BACK))
 
 
 def _bury() -> None:
