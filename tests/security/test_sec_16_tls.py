@@ -4,13 +4,18 @@ import datetime
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import trustme
 
+from tests.mailboxes.conftest import access_to
+from tests.support.fake_imap import fake_imap
 from tests.support.smtp_servers import RecordingServer
 from webapp.core import net
 from webapp.core.net import PrivateHosts
+from webapp.mailboxes.imap_errors import Unreachable
+from webapp.mailboxes.imap_signin import connect
 from webapp.senders.outcome import Kind, Outcome, Trouble
 from webapp.senders.server import Security, Server
 from webapp.senders.smtp import SmtpTransport
@@ -183,3 +188,31 @@ def test_without_tls_nothing_is_said_to_a_public_host(
             outcome = transport.hand_over("", ["ada@example.com"], MAIL)
     assert_refused(server, outcome, "Without TLS nothing is sent")
     assert server.commands == []
+
+
+def test_a_mail_server_that_refuses_starttls_hears_no_password() -> None:
+    offers = "* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n"
+    refusal = {"CAPABILITY": offers, "STARTTLS": "TAG NO not now\r\n"}
+    with fake_imap(refusal) as server:
+        wanted = replace(access_to(server.port), security="starttls")
+        with pytest.raises(Unreachable, match="refused STARTTLS"):
+            connect(wanted)
+        heard = [server.count(name) for name in ("STARTTLS", "AUTHENTICATE", "LOGIN")]
+    assert heard == [1, 0, 0]
+
+
+def test_what_a_mail_server_said_before_tls_is_forgotten() -> None:
+    with fake_imap({}) as server:
+        line = connect(access_to(server.port))
+        imap = line.line.imap
+        imap.untagged_responses["CAPABILITY"] = [b"LOGINDISABLED"]
+        here, there = socket.socketpair()
+        with here, there:
+            plain = imap.sock
+            imap.replace_socket(here)
+            assert imap.untagged_responses == {}
+            there.sendall(b"after\r\n")
+            assert imap.file.readline() == b"after\r\n"
+            imap.file.close()
+            imap.replace_socket(plain)
+        line.close()

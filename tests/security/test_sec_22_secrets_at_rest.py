@@ -5,6 +5,7 @@ import logging
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -38,6 +39,44 @@ def holds_canary(content: bytes | str) -> bool:
     """Say whether the password is in there, plain or in a usual disguise."""
     raw = content.encode() if isinstance(content, str) else content
     return any(shape in raw for shape in SHAPES)
+
+
+PLACE: dict[str, Any] = {
+    "table": "sender",
+    "row": 1,
+    "column": "password",
+    "bound": "mail.example",
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"table": "mailbox"},
+        {"row": 2},
+        {"column": "token"},
+        {"bound": "mail.evil.example"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_sealed_text_opens_in_its_own_place_alone(
+    app: Flask, other: dict[str, Any]
+) -> None:
+    del app
+    sealed = secrets.seal(CANARY, **PLACE)
+    assert secrets.unseal(sealed, **PLACE) == CANARY
+    with pytest.raises(CannotUnseal):
+        secrets.unseal(sealed, **{**PLACE, **other})
+
+
+def test_what_is_sealed_in_another_way_or_twice_alike_does_not_exist(
+    app: Flask,
+) -> None:
+    del app
+    sealed = secrets.seal(CANARY, **PLACE)
+    assert sealed != secrets.seal(CANARY, **PLACE)
+    with pytest.raises(CannotUnseal):
+        secrets.unseal("v2" + sealed.removeprefix(secrets.VERSION), **PLACE)
 
 
 @pytest.fixture
