@@ -40,6 +40,23 @@ BOUNCES = {
         f"--q\nContent-Type: text/plain\n\n{SAID}\n"
         f"--q\nContent-Type: message/rfc822\n\n{BACK}\n\nHi\n--q--\n"
     ),
+    "from a scanner, the empty envelope sender written as sendmail does": plain(
+        "Return-Path: <MAILER-DAEMON@desk.example>\nFrom: scanner@old.example\n"
+        "Subject: Mail could not be delivered",
+        SAID,
+    ),
+    "a refusal by Sieve, in the form of a receipt": octets(
+        "From: Mail Delivery Subsystem <postmaster@old.example>\n"
+        "Subject: Automatically rejected mail\nMIME-Version: 1.0\n"
+        "Auto-Submitted: auto-replied (rejected)\n"
+        "Content-Type: multipart/report; report-type=disposition-notification; "
+        "boundary=q\n\n--q\nContent-Type: text/plain\n\n"
+        "Your message to <ada@example.org> was automatically rejected:\n"
+        "Quota exceeded\n\n--q\nContent-Type: message/disposition-notification\n\n"
+        "Final-Recipient: rfc822; ada@example.org\n"
+        "Disposition: automatic-action/MDN-sent-automatically; deleted\n\n"
+        f"--q\nContent-Type: message/rfc822\n\n{BACK}\n\nHi\n--q--\n"
+    ),
     "a report without anything in it": octets(
         f"{DAEMON}Subject: Returned mail: see below\nMIME-Version: 1.0\n"
         "Content-Type: multipart/report; report-type=delivery-status; boundary=q\n\n"
@@ -126,6 +143,11 @@ def test_an_empty_sender_and_thanks_for_the_mail_is_a_robot() -> None:
         ("5.0.0", "550 the user has too many messages on the server", "full"),
         ("5.1.1", "550 max message size exceeded", "blocked"),
         ("5.7.1", "550 5.7.1 No mailbox found", "hard"),
+        ("5.0.0", "550 <a@b.example> is not a known user on this system", "hard"),
+        ("5.0.0", "550 ada is not an active address at this host", "hard"),
+        ("5.0.0", "550 BAD_RECIPIENT - see http://www.b.example/undelivered", "hard"),
+        ("5.0.0", "[b.example]: Name or service not known", "hard"),
+        ("5.0.0", "550 not a known problem of ours", "soft"),
         ("", "This looks like spam and was not handed out.", "blocked"),
         ("", "It was not handed out.", "soft"),
     ],

@@ -36,7 +36,9 @@ NO_SUCH_ADDRESS = any_of(
     does ?n[o']t exist
     doesn't have an? \S{1,60} account
     recipientnotfound
-    not a valid (?:mailbox|address|recipient|user)
+    not an? (?:valid|known|active) (?:mailbox|address|recipient|user)
+    bad[ _](?:recipient|mailbox)\b
+    name or service not known
     no longer (?:available|valid|in use|active)
     mailbox (?:is )?(?:disabled|unavailable|not available)
     account (?:is |has been |was )?(?:disabled|closed|inactive|deleted)

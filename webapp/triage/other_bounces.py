@@ -36,6 +36,7 @@ MOST_LINES = 2000
 LINE_CAP = 500
 MOST_PARTS = 50
 WORDS_CAP = 20_000
+_NO_SENDER = re.compile(r"(?:<(?:mailer-daemon(?:@[^>]*)?)?>)?", re.IGNORECASE)
 _NOBODY = re.compile(r"<\s*>\s*$")
 
 
@@ -88,8 +89,9 @@ def _is_report(headers: Headers) -> bool:
 
 
 def _has_null_sender(headers: Headers) -> bool:
+    """Whether the envelope had no sender; sendmail writes MAILER-DAEMON for that."""
     found = headers.all("return-path")
-    return bool(found) and found[0].strip() in {"<>", ""}
+    return bool(found) and bool(_NO_SENDER.fullmatch(found[0].strip()[:LINE_CAP]))
 
 
 def bounce_in(mail: Parsed, source: bytes) -> Bounce | None:

@@ -65,7 +65,13 @@ def reports_in(mail: Parsed) -> list[Report]:
 
 
 def is_receipt(mail: Parsed) -> bool:
-    """Whether it only says that a mail was shown, or deleted unread (RFC 8098)."""
+    """Whether it only says that a mail was shown, or deleted unread (RFC 8098).
+
+    A refusal on delivery (Sieve's reject, RFC 5429 2.2) has the same form; Dovecot,
+    which writes most of them, says so in ``Auto-Submitted``.
+    """
+    if "(rejected)" in mail.headers.first("auto-submitted").lower():
+        return False
     is_report = mail.root.mime_type == "multipart/report"
     return is_report and any(part.mime_type in RECEIPTS for part in mail.root.walk())
 
