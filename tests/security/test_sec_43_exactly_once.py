@@ -22,7 +22,7 @@ from webapp.campaigns.models import Campaign, Message
 from webapp.campaigns.states import State, Status
 from webapp.core.clock import now
 from webapp.core.db import db
-from webapp.delivery import liveness, marking, plans
+from webapp.delivery import liveness, marking, plans, reconcile
 from webapp.delivery.connections import Done, Handed
 from webapp.delivery.engine import Engine
 from webapp.delivery.liveness import Me
@@ -297,6 +297,7 @@ def test_late_truth_sends_on_with_a_finished_campaign(
     way.connections.marked += 1
     way.connections._done.append(Done(handed, outcome(Kind.DEFERRED, 451)))
     engine.settle()
+    reconcile.go_on()
     assert desk.state(campaign) is State.SENDING
     assert status() is Status.DEFERRED
     engine.drain()
