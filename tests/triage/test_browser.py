@@ -90,10 +90,10 @@ def test_one_pane_on_a_phone(browser: Browser, origin: str) -> None:
         with page.expect_navigation():
             page.locator(".mails a").first.click()
         page.locator("#subj").wait_for()
-        assert not page.locator(".mails").is_visible()
+        expect(page.locator(".mails")).to_be_hidden()
         with page.expect_navigation():
             page.get_by_role("link", name="List").click()
-        assert page.locator(".mails").is_visible()
+        expect(page.locator(".mails")).to_be_visible()
         page.locator("#list .folder-menu summary").first.click()
         page.locator("#list .folder-menu").first.get_by_role(
             "link", name="Entwürfe"
@@ -228,8 +228,8 @@ def test_new_mail_appears_by_itself_and_the_choice_stays(
         assert listens.wait(60)
         put(dovecot, login, mail("Zoë <z@example.com>", "Just in", "Hello", 99))
         page.locator(".mails .what", has_text="Just in").wait_for()
-        assert page.locator(f".mails input[value='{chosen}']").is_checked()
-        assert page.locator("[data-selected]").inner_text() == "1"
+        expect(page.locator(f".mails input[value='{chosen}']")).to_be_checked()
+        expect(page.locator("[data-selected]")).to_have_text("1")
         is_well(seen)
 
 
