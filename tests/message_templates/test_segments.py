@@ -12,15 +12,10 @@ from webapp.composing.bodies import Block, Text, encoded
 from webapp.message_templates.engine import Engine
 from webapp.message_templates.links import looked_at, resolve
 from webapp.message_templates.rendering import Rendered, RenderPool, Source
-from webapp.message_templates.segments import (
-    Piece,
-    Segments,
-    Slot,
-    blocks_of,
-    packed_segments,
-    unpacked_segments,
-)
+from webapp.message_templates.segments import Piece, Segments, blocks_of
+from webapp.message_templates.segments_wire import packed_segments, unpacked_segments
 from webapp.message_templates.skeleton import Address
+from webapp.message_templates.slots import Slot
 from webapp.message_templates.wire import frame, unmarked
 
 BASE = "https://library.example/news"

@@ -21,7 +21,7 @@ from webapp.message_templates.links import build_url
 from webapp.message_templates.mjml_body import MjmlError
 from webapp.message_templates.reading import SourceError, allow, parse, undeclared
 from webapp.message_templates.sandbox import EmptyCell, MissingValue, Piece, Sandbox
-from webapp.message_templates.segments import Segments, numbered, slots_of
+from webapp.message_templates.segments import Segments
 from webapp.message_templates.skeleton import (
     Address,
     Places,
@@ -30,6 +30,7 @@ from webapp.message_templates.skeleton import (
     take_addresses,
     without_inner,
 )
+from webapp.message_templates.slots import numbered, slots_of
 from webapp.message_templates.source import (
     MAX_OUTPUT,
     MAX_SOURCE,

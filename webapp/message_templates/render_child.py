@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from webapp.message_templates.bodies import text_of, text_to_edit
 from webapp.message_templates.engine import Engine
 from webapp.message_templates.lint import check_source
-from webapp.message_templates.segments import packed_segments
+from webapp.message_templates.segments_wire import packed_segments
 from webapp.message_templates.source import Source
 from webapp.message_templates.wire import (
     MAX_FRAME,

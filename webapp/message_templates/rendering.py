@@ -32,7 +32,8 @@ from webapp.core.errors import Unavailable
 from webapp.message_templates.findings import Finding, Severity
 from webapp.message_templates.limits import Limits
 from webapp.message_templates.reading import undeclared
-from webapp.message_templates.segments import Segments, unpacked_segments
+from webapp.message_templates.segments import Segments
+from webapp.message_templates.segments_wire import unpacked_segments
 from webapp.message_templates.source import Link, Rendered, RenderFailure, Source
 from webapp.message_templates.wire import (
     frame,
