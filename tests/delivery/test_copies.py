@@ -19,9 +19,11 @@ from webapp.delivery.connections import Done, Handed
 from webapp.delivery.engine import Engine
 from webapp.delivery.liveness import Me
 from webapp.delivery.outcomes import Standing, verdict
-from webapp.delivery.preparing import prepare
+from webapp.delivery.plans import Plan
+from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.ways import settled_of
 from webapp.message_templates.rendering import RenderPool
+from webapp.senders.models import Sender
 from webapp.senders.outcome import Kind, Outcome, RecipientOutcome, Trouble
 from webapp.suppressions.models import Reason, Suppression
 
@@ -41,6 +43,38 @@ def work(engine: Engine) -> Work:
         db.session.rollback()
 
     return run
+
+
+@pytest.fixture
+def waiting(desk: Desk, work: Work) -> Campaign:
+    """A campaign of one message that went; its copy was put off."""
+    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
+    campaign = desk.campaign(1, cc=[CC])
+    work(campaign)
+    expected = {person(1): "sent", CC: "deferred"}
+    assert (status(), outcomes()) == (Status.DEFERRED, expected)
+    return campaign
+
+
+def composed(campaign: Campaign, ticket: int = 1) -> tuple[Plan, list[Ready]]:
+    """Compose all rows of a campaign that are due."""
+    plan = plans.of_campaign(campaign.id, ticket)
+    assert plan is not None
+    with RenderPool() as pool:
+        return plan, [one for chunk in prepare(plan, pool) for one in chunk]
+
+
+def work_as(engine: Engine, sender: Sender) -> None:
+    """Work through what one sender has to send."""
+    plan = plans.of_sender(sender.id)
+    assert plan is not None
+    engine.work(plan)
+    db.session.rollback()
+
+
+def suppressed() -> list[str]:
+    """All whom a suppression names."""
+    return list(db.session.scalars(sa.select(Suppression.address_key)))
 
 
 def outcomes() -> dict[str, str]:
@@ -81,17 +115,10 @@ def test_a_copy_that_went_is_not_the_message(said: Outcome) -> None:
 
 
 def test_a_copy_suppressed_between_two_tries_sends_nobody_a_second_one(
-    desk: Desk, work: Work
+    desk: Desk, work: Work, waiting: Campaign
 ) -> None:
-    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
-    campaign = desk.campaign(1, cc=[CC])
-    work(campaign)
-    assert (status(), outcomes()) == (
-        Status.DEFERRED,
-        {person(1): "sent", CC: "deferred"},
-    )
     suppress(CC)
-    work(campaign)
+    work(waiting)
     assert desk.server.copies() == {person(1): 1}
     assert (status(), outcomes()) == (Status.SENT, {person(1): "sent", CC: "skipped"})
 
@@ -102,14 +129,10 @@ def test_a_single_copy_suppressed_between_two_tries_ends_at_once(
     desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
     sender = desk.sender()
     single(desk, sender, "ada@example.org", to=["ada@example.org"], cc=[CC])
-    for _try in range(2):
-        due_now()
-        plan = plans.of_sender(sender.id)
-        assert plan is not None
-        engine.work(plan)
-        if not _try:
-            suppress(CC)
-    db.session.rollback()
+    work_as(engine, sender)
+    suppress(CC)
+    due_now()
+    work_as(engine, sender)
     assert desk.server.copies() == {"ada@example.org": 1}
     assert (status(), outcomes()) == (
         Status.SENT,
@@ -124,63 +147,46 @@ def test_a_refused_second_reader_is_the_one_who_is_suppressed(
     sender = desk.sender()
     to = ["ada@example.org", "gone@example.org"]
     single(desk, sender, "ada@example.org", to=to)
-    plan = plans.of_sender(sender.id)
-    assert plan is not None
-    engine.work(plan)
-    db.session.rollback()
+    work_as(engine, sender)
     assert status() is Status.FAILED
-    assert list(db.session.scalars(sa.select(Suppression.address_key))) == [
-        "gone@example.org"
-    ]
+    assert suppressed() == ["gone@example.org"]
 
 
 def test_a_refused_copy_is_suppressed_too(desk: Desk, work: Work) -> None:
     desk.server.answer(f"rcpt:{CC}", "550 5.1.1 No such user", always=True)
     work(desk.campaign(1, cc=[CC]))
     assert status() is Status.SENT
-    assert list(db.session.scalars(sa.select(Suppression.address_key))) == [CC]
+    assert suppressed() == [CC]
 
 
 def test_a_copy_suppressed_while_a_ticket_is_worked_on_goes_no_more(
     desk: Desk,
 ) -> None:
     campaign = desk.campaign(2, cc=[CC])
-    plan = plans.of_campaign(campaign.id, 1)
-    assert plan is not None
-    with RenderPool() as pool:
-        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    plan, rows = composed(campaign)
     me = liveness.register()
     assert len(marking.exchange(plan, me, [], rows[:1]).marked) == 1
     suppress(CC)
     got = marking.exchange(plan, me, [], rows[1:])
     assert (got.marked, got.is_open) == ((), False)
-    plan = plans.of_campaign(campaign.id, 2)
-    assert plan is not None
-    with RenderPool() as pool:
-        rows = [one for chunk in prepare(plan, pool) for one in chunk]
+    plan, rows = composed(campaign, 2)
     (handed,) = marking.exchange(plan, me, [], rows).marked
     assert handed.prepared.targets == (person(2),)
 
 
 def test_who_has_it_was_sent_it_also_when_the_rest_is_cancelled(
-    desk: Desk, work: Work
+    waiting: Campaign,
 ) -> None:
-    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
-    campaign = desk.campaign(1, cc=[CC])
-    work(campaign)
-    steering.cancel(campaign.id)
+    steering.cancel(waiting.id)
     assert (status(), outcomes()) == (Status.SENT, {person(1): "sent", CC: "cancelled"})
     assert tallies.differences() == []
 
 
 def test_who_has_it_was_sent_it_also_when_he_is_suppressed_then(
-    desk: Desk, work: Work
+    desk: Desk, work: Work, waiting: Campaign
 ) -> None:
-    desk.server.answer(f"rcpt:{CC}", "451 4.2.0 Greylisted")
-    campaign = desk.campaign(1, cc=[CC])
-    work(campaign)
     suppress(person(1))
-    work(campaign)
+    work(waiting)
     assert desk.server.copies() == {person(1): 1}
     assert (status(), outcomes()) == (Status.SENT, {person(1): "sent", CC: "skipped"})
     assert db.session.scalars(sa.select(Message.reason)).one() == ""
@@ -195,10 +201,7 @@ class Marked:
 
     def mark(self) -> Handed:
         due_now()
-        plan = plans.of_campaign(self.campaign.id, 1)
-        assert plan is not None
-        with RenderPool() as pool:
-            rows = [one for chunk in prepare(plan, pool) for one in chunk]
+        plan, rows = composed(self.campaign)
         (handed,) = marking.exchange(plan, self.me, [], rows).marked
         return handed
 
