@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -97,6 +98,32 @@ def test_sigterm_drains_and_leaves_nothing_in_doubt(desk: Desk) -> None:
     desk.assert_ledger_agrees()
     assert db.session.scalar(sa.select(Worker.stopped_at)) is not None
     db.session.rollback()
+    desk.start()
+    desk.wait_finished(campaign)
+    desk.assert_ledger_agrees()
+
+
+def test_sigterm_waits_a_bounded_time_for_a_silent_server(desk: Desk) -> None:
+    silent, usual = threading.Event(), desk.server.next_answer
+
+    def answer(*steps: str) -> str | None:
+        if "dot" not in steps:
+            return usual(*steps)
+        if len(desk.server.mails) >= 30:
+            silent.set()
+        return STALL if silent.is_set() else usual(*steps)
+
+    desk.server.next_answer = answer  # type: ignore[method-assign]  # falls silent
+    campaign = desk.campaign(300)
+    worker = desk.start()
+    assert silent.wait(PATIENCE)
+    worker.terminate()
+    assert worker.wait(120) == 0  # it drains for 20 s; an answer may take 600 s
+    counts = desk.statuses(campaign)
+    assert 0 < counts["unknown"] <= W
+    assert set(counts) <= {"sent", "unknown", "deferred", "pending"}
+    assert counts["pending"] >= 300 - 30 - 2 * W
+    desk.server.next_answer = usual  # type: ignore[method-assign]  # speaks again
     desk.start()
     desk.wait_finished(campaign)
     desk.assert_ledger_agrees()
