@@ -33,7 +33,7 @@ def silent(app: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pages wait for their lists a little only."""
-    monkeypatch.setattr("webapp.triage.routes.PAGE_SECONDS", 0.6)
+    monkeypatch.setattr("webapp.triage.panes.PAGE_SECONDS", 0.6)
 
 
 @pytest.fixture
@@ -123,8 +123,8 @@ def mute_about_mails(
     silent: FakeImap, inbox: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The address of a mail of which the server gives the row and nothing more."""
-    for routes in ("routes", "reading_routes"):
-        monkeypatch.setattr(f"webapp.triage.{routes}.SILENCE_SECONDS", 0.6)
+    for module in ("panes", "reading_routes"):
+        monkeypatch.setattr(f"webapp.triage.{module}.SILENCE_SECONDS", 0.6)
     opened = b"* 60 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 61] x\r\n"
     silent.answers = {**ANSWERS, "EXAMINE": opened, "FETCH": mute}
     return f"{path(inbox)}/60"
@@ -143,7 +143,7 @@ def test_a_mail_that_does_not_come_says_so_and_offers_to_try_again(
     silent.answers = {**silent.answers, "FETCH": whole}
     again = f"/mailboxes/1/try-again?next={mute_about_mails}"
     assert f'action="{again}"' in page
-    monkeypatch.setattr("webapp.triage.routes.SILENCE_SECONDS", 60.0)
+    monkeypatch.setattr("webapp.triage.panes.SILENCE_SECONDS", 60.0)
     assert client.submit(again).location == mute_about_mails
     assert "Hello at last" in client.get(mute_about_mails).get_data(as_text=True)
 

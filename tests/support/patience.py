@@ -20,9 +20,9 @@ PLACES = (
     "webapp.mailboxes.pool.FRESH_SECONDS",
     "webapp.mailboxes.pool.WAIT_SECONDS",
     "webapp.mailboxes.sanitise_limited.WALL_SECONDS",
+    "webapp.triage.panes.PAGE_SECONDS",
+    "webapp.triage.panes.SILENCE_SECONDS",
     "webapp.triage.reading_routes.SILENCE_SECONDS",
-    "webapp.triage.routes.PAGE_SECONDS",
-    "webapp.triage.routes.SILENCE_SECONDS",
     "webapp.triage.service.SECONDS",
 )
 #: So long what is known of the folders is believed, and who was seen is still there.

@@ -17,10 +17,10 @@ from webapp.mailboxes.patience import SILENCE_SECONDS, while_heard
 from webapp.mailboxes.sanitise import frame_document
 from webapp.mailboxes.sanitise_limited import TooHard
 from webapp.operators.access import Scope, requires
+from webapp.triage.routes import MAIL
 
 bp = Blueprint("reading", __name__)
 
-MAIL = "/triage/<int:mailbox_id>/<int:folder_id>/<int:uid>"
 TOO_HARD = "<p>This HTML is too complicated to show. Download the source to see it.</p>"
 AWAY = "<p>{} Open the mail again to see it.</p>"
 

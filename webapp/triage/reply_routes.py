@@ -15,10 +15,11 @@ from webapp.core.presentation import toast
 from webapp.core.words import _
 from webapp.operators.access import Scope, actor, requires
 from webapp.triage import reply_text, replying, saved_replies
+from webapp.triage.panes import Panes, mail_panes, page
 from webapp.triage.reply_forms import PageReplyForm, SavedReplyForm
 from webapp.triage.reply_models import Reply
 from webapp.triage.replying import HOLD_SECONDS, Draft
-from webapp.triage.routes import MAIL, Panes, mail_panes, page
+from webapp.triage.routes import MAIL
 
 bp = Blueprint("reply", __name__)
 
