@@ -15,8 +15,7 @@ from webapp.core.words import _
 from webapp.mailboxes.kinds import MailKind, MailState
 from webapp.mailboxes.models import Mail
 from webapp.operators import audit
-from webapp.operators.models import Operator
-from webapp.triage import labels
+from webapp.triage import labels, work
 from webapp.triage.models import MailRule
 
 MOST = 100
@@ -75,19 +74,11 @@ def apply(mail: Mail) -> None:
 def _do(rule: MailRule, mail: Mail) -> None:
     if rule.label_id is not None:
         labels.put(mail.id, rule.label_id)
-    if mail.assignee_id is None and _can_work(rule.assignee_id):
+    if mail.assignee_id is None and work.worker(rule.assignee_id):
         mail.assignee_id = rule.assignee_id
     if rule.done:
         mail.state = MailState.DONE
     mail.worked_at = now()
-
-
-def _can_work(operator_id: int | None) -> bool:
-    """Whether somebody still signs in; who does not would hide a mail from all."""
-    if operator_id is None:
-        return False
-    operator = db.session.get(Operator, operator_id)
-    return operator is not None and operator.disabled_at is None
 
 
 def apply_now(rule_id: int) -> int:
@@ -148,7 +139,7 @@ def draft(
         raise Invalid(words, {"label_id": [words]})
     if label_id is not None:
         labels.get(label_id)
-    if assignee_id is not None and not _can_work(assignee_id):
+    if assignee_id is not None and not work.worker(assignee_id):
         raise NotFound(_("There is no such operator."))
     return MailRule(
         kind=kind,

@@ -215,9 +215,20 @@ def operators() -> list[Operator]:
     return list(db.session.scalars(query.order_by(Operator.name)))
 
 
-def _assignable(operator_id: int) -> Operator:
+def worker(operator_id: int | None) -> Operator | None:
+    """Return who can be given a mail; nobody who is gone or locked out.
+
+    With them a mail would be hidden from all.
+    """
+    if operator_id is None:
+        return None
     found = db.session.get(Operator, operator_id)
-    if found is None or found.disabled_at is not None:
+    return found if found is not None and found.disabled_at is None else None
+
+
+def _assignable(operator_id: int) -> Operator:
+    found = worker(operator_id)
+    if found is None:
         raise NotFound(_("There is no such operator."))
     return found
 
