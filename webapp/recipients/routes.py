@@ -36,12 +36,8 @@ bp.add_app_template_filter(as_text, "cell_text")
 
 @bp.app_template_global("recipient_table_names")
 def table_names() -> dict[int, str]:
-    """Return the names of all tables by id: for pages of features below this one."""
-    there = sa.select(RecipientTable.id, RecipientTable.name).where(
-        RecipientTable.deleted_at.is_(None)
-    )
-    found = db.session.execute(there.order_by(RecipientTable.name))
-    return {row[0]: row[1] for row in found}
+    """Return the names of all tables, for pages of features below this one."""
+    return service.names()
 
 
 STARTER = [

@@ -50,6 +50,15 @@ def all_tables() -> "sa.Select[Any]":
     )
 
 
+def names() -> dict[int, str]:
+    """Return the names of the tables that are not deleted by id, in their order."""
+    there = sa.select(RecipientTable.id, RecipientTable.name).where(
+        RecipientTable.deleted_at.is_(None)
+    )
+    found = db.session.execute(there.order_by(RecipientTable.name))
+    return {row.id: row.name for row in found}
+
+
 def get(table_id: int) -> RecipientTable:
     """Return a table.
 
