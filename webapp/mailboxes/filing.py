@@ -161,16 +161,14 @@ def _our_rows_follow(folder_id: int, filed: Filed, target_id: int | None) -> Non
     whoever meets the mail.
     """
     gone = set(filed.uids) - set(filed.marked) if target_id is None else set()
-    at_most = 500
-    uids = sorted(gone or filed.placed)
-    for first in range(0, len(uids), at_most):
+    for uids in changing.chunks(list(gone or filed.placed)):
         rows = db.session.scalars(
             sa.select(Mail)
             .join(Folder, Folder.id == Mail.folder_id)
             .where(
                 Mail.folder_id == folder_id,
                 Mail.uidvalidity == Folder.uidvalidity,
-                Mail.uid.in_(uids[first : first + at_most]),
+                Mail.uid.in_(uids),
             )
         ).all()
         for mail in rows:
