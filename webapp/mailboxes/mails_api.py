@@ -124,15 +124,14 @@ def list_changes(mailbox_id: int, folder_id: int) -> ResponseReturnValue:
     since = request.args.get("since", "")
     uids = mails.uids_of(request.args.get("uids", ""))
     with in_words():
-        found, validity = mails.changes(folder, decode_since(since), uids)
+        found, validity = mails.changes(folder, _since(since), uids)
     shown = asdict(found)
     shown["flags"] = [{"uid": uid, "flags": one} for uid, one in found.flags.items()]
     del shown["modseq"], shown["next_uid"]
     return jsonify(**shown, since=encode_cursor(validity, found.modseq, found.next_uid))
 
 
-def decode_since(text: str) -> tuple[int, int, int] | None:
-    """Read where the last answer ended."""
+def _since(text: str) -> tuple[int, int, int] | None:
     return decode_cursor(text, int, int, int) if text else None
 
 

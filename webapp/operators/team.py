@@ -152,6 +152,8 @@ def lock_out(operator_id: int, by: int) -> Operator:
 
     Raises
     ------
+    NotFound
+        If there is no such operator.
     Refused
         If it is oneself, or nobody would be left who may manage.
     """
@@ -169,7 +171,13 @@ def lock_out(operator_id: int, by: int) -> Operator:
 
 
 def let_in(operator_id: int) -> Operator:
-    """Take a lock-out back; the old password and tokens are good again."""
+    """Take a lock-out back; the old password and tokens are good again.
+
+    Raises
+    ------
+    NotFound
+        If there is no such operator.
+    """
     operator = service.get(operator_id)
     if operator.disabled_at is not None:
         operator.disabled_at = None

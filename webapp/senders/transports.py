@@ -101,7 +101,7 @@ class DryRunTransport:
         del ahead
         kind, reply = Kind.ACCEPTED, DRY_RUN_REPLY
         try:
-            _ = parcel.octets
+            _ = parcel.octets  # they pass the gate, or this raises
         except ComposeError as error:
             kind, reply = Kind.REFUSED, error.words
         return same_for_all(kind, parcel.rcpt_to, words=reply)

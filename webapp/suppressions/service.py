@@ -208,7 +208,7 @@ def undo_within(suppression_id: int, why: str = "") -> Suppression:
 
 
 def redo(suppression_id: int) -> Suppression:
-    """Take an undoing back.
+    """Take an undoing back; where the same holds again already, return that one.
 
     Raises
     ------

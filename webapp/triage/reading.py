@@ -25,7 +25,6 @@ from webapp.mailboxes.protection import Protection, protection_of
 
 SHOWN_HEADERS = 200
 TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
-SHOWS = ("html", "text", "headers")
 
 _REMOTE = re.compile(r"<img\b[^>]{0,2000}?\bsrc\s*=\s*[\"']?\s*https?:", re.IGNORECASE)
 

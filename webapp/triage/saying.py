@@ -22,8 +22,11 @@ from webapp.triage.sorting import Sorted
 
 #: What a person may say that a mail is.
 KINDS = (
-    *(MailKind.BOUNCE, MailKind.REPLY, MailKind.AUTO_REPLY),
-    *(MailKind.UNSUBSCRIBE, MailKind.COMPLAINT),
+    MailKind.BOUNCE,
+    MailKind.REPLY,
+    MailKind.AUTO_REPLY,
+    MailKind.UNSUBSCRIBE,
+    MailKind.COMPLAINT,
 )
 _FINAL = {MailKind.BOUNCE.value, MailKind.COMPLAINT.value}
 #: Which count of a campaign a tie of this kind belongs to.
