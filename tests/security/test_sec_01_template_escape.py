@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from webapp.message_templates.rendering import RenderFailure, RenderPool, Source
+from webapp.message_templates.sandbox import MissingValue, Sandbox
 
 ATTACKS = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
@@ -114,3 +116,50 @@ def test_the_honest_use_of_the_same_parts_works(pool: RenderPool) -> None:
     (made,) = pool.render_many(source, [{"name": "Ada"}], None)
     assert not isinstance(made, RenderFailure)
     assert made.text == "ADA1"
+
+
+# --- the sandbox alone, where nobody has read the source before --------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ name|attr('upper') }}",
+        "{{ [name]|map('upper')|list }}",
+        "{{ name|pprint }}",
+        "{{ name is callable }}",
+        "{{ name is filter }}",
+    ],
+)
+def test_only_listed_filters_and_tests_exist(text: str) -> None:
+    with pytest.raises(TemplateAssertionError):
+        Sandbox().from_string(text)
+
+
+@pytest.mark.parametrize("name", ["cycler", "joiner", "lipsum", "dict"])
+def test_only_listed_functions_exist(name: str) -> None:
+    with pytest.raises(MissingValue):
+        Sandbox().from_string(f"{{{{ {name} }}}}").render()
+
+
+def test_what_is_not_listed_cannot_be_called() -> None:
+    called: list[int] = []
+    with pytest.raises(SecurityError):
+        Sandbox().from_string("{{ f() }}").render(f=lambda: called.append(1))
+    assert called == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ name.__class__ }}",
+        "{{ name['__class__'] }}",
+        "{{ name.format }}",
+        "{% set own = namespace(a=1) %}{% if own.__class__ %}1{% endif %}",
+        "{% set own = namespace(a=1) %}{{ own._Namespace__attrs }}",
+        "{{ range.__globals__ }}",
+    ],
+)
+def test_only_listed_attributes_exist(text: str) -> None:
+    with pytest.raises(SecurityError):
+        Sandbox().from_string(text).render(name="Ada")

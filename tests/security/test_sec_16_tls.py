@@ -119,6 +119,20 @@ def test_an_own_authority_is_trusted_instead_of_another(
     )
 
 
+def test_a_servers_own_certificate_is_trusted_alone(
+    ca: trustme.CA, serve: Serve, security: Security
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own, others = ca.issue_cert("localhost"), ca.issue_cert("localhost")
+    own.configure_cert(context)
+    own_pem, others_pem = (
+        one.cert_chain_pems[0].bytes().decode() for one in (own, others)
+    )
+    server = serve(context)
+    assert_refused(server, send(server, security, others_pem), "not trusted here")
+    assert send(server, security, own_pem).kind is Kind.ACCEPTED
+
+
 def assert_refused(server: RecordingServer, outcome: Outcome, words: str) -> None:
     """The words name the reason, and the server learnt nothing."""
     assert (outcome.kind, outcome.trouble) == (Kind.UNWELL, Trouble.TLS)
