@@ -21,11 +21,11 @@ from tests.support.smtp_servers import smtp_sink
 from webapp.campaigns import launching, letters
 from webapp.campaigns.states import Status
 from webapp.core.db import db
-from webapp.delivery import engine, liveness, marking, plans, preparing
+from webapp.delivery import due, engine, liveness, marking, plans, preparing
 
 MESSAGES = 4000
 STAGES: tuple[tuple[Any, str, str], ...] = (
-    (preparing, "_due", "read the rows"),
+    (due, "rows_due", "read the rows"),
     (preparing, "_rendered", "values, tokens and rendering (segments)"),
     (letters, "letter_of", "the letter: addresses, list headers"),
     (letters, "finished", "compose the bytes"),

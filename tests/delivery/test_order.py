@@ -14,7 +14,7 @@ from tests.support.smtp_servers import PATIENCE
 from webapp.campaigns.states import State
 from webapp.core.clock import now
 from webapp.core.db import db, reading
-from webapp.delivery import liveness, plans, preparing
+from webapp.delivery import due, liveness, plans, preparing
 from webapp.delivery.engine import Engine
 from webapp.delivery.marking import exchange
 from webapp.delivery.plans import Plan
@@ -95,7 +95,7 @@ def _of(import_id: int) -> RecipientImport:
 def test_who_meets_another_worker_goes_on_elsewhere(
     desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparing, "SPREAD_ROWS", 10)
+    monkeypatch.setattr(due, "SPREAD_ROWS", 10)
     monkeypatch.setattr(preparing, "CHUNK", 20)
     campaign = desk.campaign(200)
     plan = plans.of_campaign(campaign.id, 0)

@@ -25,10 +25,11 @@ from webapp.core.db import db
 from webapp.core.errors import Unavailable
 from webapp.delivery import leases, tickets
 from webapp.delivery.connections import MOST, Connections
+from webapp.delivery.due import PLACES
 from webapp.delivery.liveness import Me
 from webapp.delivery.marking import Exchanged, exchange
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import PLACES, Ready, prepare
+from webapp.delivery.preparing import Ready, prepare
 from webapp.delivery.ways import Way, address_of, settled_of, tell_breakers
 from webapp.message_templates.rendering import RenderPool
 from webapp.senders.models import TransportKind

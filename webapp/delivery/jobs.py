@@ -10,8 +10,8 @@ from webapp.composing.addresses import AddressError
 from webapp.core.errors import Unavailable
 from webapp.core.queue import job
 from webapp.delivery import dead_addresses, plans, reconcile, tickets, troubles
+from webapp.delivery.due import PLACES
 from webapp.delivery.engine import Engine
-from webapp.delivery.preparing import PLACES
 
 EXTENSION = "delivery_engine"
 # The reconciler tries again where the database or a render process was away.

@@ -24,9 +24,10 @@ from webapp.campaigns.models import Message
 from webapp.campaigns.states import WAITING
 from webapp.composing.addresses import address_key
 from webapp.core.db import db, reading
+from webapp.delivery.due import of_plan
 from webapp.delivery.liveness import database_time
 from webapp.delivery.plans import Plan
-from webapp.delivery.preparing import Prepared, of_plan
+from webapp.delivery.preparing import Prepared
 from webapp.delivery.recording import ATTEMPT, Settled
 from webapp.senders.allowance import (
     PACE,
