@@ -22,7 +22,7 @@ import config
 from tests.support.sending import Desk
 from tests.support.smtp_servers import RecordingServer
 from webapp.core import queue
-from webapp.core.queue import Lane
+from webapp.core.queue import Lane, NamedJob, UnknownJob
 
 
 @pytest.fixture
@@ -54,6 +54,17 @@ def test_a_forged_job_runs_no_function(desk: Desk, tmp_path: Path) -> None:
             forge(name, f"touch {mark}", serializer=serializer)
     assert_the_worker_goes_on(desk)
     assert not mark.exists()
+
+
+def test_a_registered_name_as_a_method_of_an_object_is_no_job(app: Flask) -> None:
+    del app
+    job = NamedJob.create(
+        "delivery.ticket", connection=queue.connection(), serializer=JSONSerializer
+    )
+    assert callable(job.func)
+    job.data = JSONSerializer.dumps(("delivery.ticket", "an object", [], {}))
+    with pytest.raises(UnknownJob):
+        _ = job.func
 
 
 def test_a_registered_name_with_a_forged_callback_runs_no_callback(
