@@ -62,7 +62,7 @@ def test_a_registered_name_as_a_method_of_an_object_is_no_job(app: Flask) -> Non
         "delivery.ticket", connection=queue.connection(), serializer=JSONSerializer
     )
     assert callable(job.func)
-    job.data = JSONSerializer.dumps(("delivery.ticket", "an object", [], {}))
+    job.data = json.dumps(["delivery.ticket", "an object", [], {}]).encode()
     with pytest.raises(UnknownJob):
         _ = job.func
 

@@ -88,7 +88,7 @@ def say() -> ResponseReturnValue:
         kind = MailKind(form.get("kind", ""))
         (mail_id,) = placing.ids_of([form.get("mails", "")])[:1]
         saying.say(mail_id, kind, form.get("address", ""), actor().operator.id)
-        toast(_("This mail answers that message."))
+        toast(_("This mail is tied to that message now."))
     except ValueError:
         toast(_("Choose what this mail is."))
     except DomainError as error:
@@ -98,7 +98,7 @@ def say() -> ResponseReturnValue:
 
 def _confirmed(answer_id: int) -> tuple[str, str]:
     answers.confirm(answer_id, actor().operator.id)
-    return _("This mail answers that message."), ""
+    return _("This mail is tied to that message now."), ""
 
 
 def _rejected(answer_id: int) -> tuple[str, str]:
