@@ -102,6 +102,20 @@ def test_one_pane_on_a_phone(browser: Browser, origin: str) -> None:
         is_well(seen)
 
 
+def test_long_words_above_a_mail_fit_a_phone(
+    browser: Browser, origin: str, dovecot: Dovecot, login: str
+) -> None:
+    long = mail("Priya <priya@example.org>", f"unsubscribe {'k' * 60}", "Hello", 900)
+    long.replace_header("To", f"bounces+{'t' * 50}@example.com")
+    put(dovecot, login, long)
+    with window(browser, origin, width=390) as seen:
+        sign_in(seen.page, origin, "/triage/1")
+        with seen.page.expect_navigation():
+            seen.page.locator(".mails a", has_text="unsubscribe kkk").click()
+        seen.page.locator("#subj").wait_for()
+        is_well(seen)
+
+
 def test_keys_choose_mark_and_undo(
     browser: Browser, origin: str, dovecot: Dovecot, login: str
 ) -> None:
