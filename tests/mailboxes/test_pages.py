@@ -97,6 +97,16 @@ def test_what_is_wrong_is_said_and_the_input_kept(
     assert service.all_mailboxes() == []
 
 
+def test_wrong_names_of_folders_stay_in_the_form(
+    client: PageClient, dovecot: Dovecot, login: str
+) -> None:
+    lines = "archive = Lists/2026\nno equals sign"
+    data = form(dovecot, login, folder_map=lines)
+    answer = client.submit("/mailboxes/new", data)
+    assert answer.status_code == 422
+    assert lines in answer.get_data(as_text=True)
+
+
 def test_change_keeps_the_password(client: PageClient, mailbox: Mailbox) -> None:
     page = client.get(f"/mailboxes/{mailbox.id}").get_data(as_text=True)
     assert mailbox.host in page

@@ -74,6 +74,8 @@ class OwnNamesField(ObjectField):
         self.data = {name.strip(): folder.strip() for name, _is, folder in pairs}
 
     def _value(self) -> str:
+        if self.errors and self.raw_data:
+            return str(self.raw_data[0])
         data = self.data if isinstance(self.data, dict) else {}
         return "\n".join(f"{name} = {folder}" for name, folder in data.items())
 
