@@ -134,6 +134,7 @@ def test_import_and_export_by_page(client: PageClient) -> None:
     data = {"file": (io.BytesIO(LIST), "list.csv"), "recipient_table_id": ""}
     page = client.submit("/suppressions/import", data).get_data(as_text=True)
     assert "4 added, 0 were there." in page
+    assert "1 line names nobody" in page
     assert "nobody here" in page
     exported = client.get("/suppressions/export.csv")
     text = exported.get_data(as_text=True)

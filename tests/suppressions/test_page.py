@@ -1,5 +1,6 @@
 """The page of suppressions names recipient tables as people do."""
 
+import io
 import re
 
 import sqlalchemy as sa
@@ -45,3 +46,13 @@ def test_with_no_table_it_holds_everywhere(client: PageClient) -> None:
     row = db.session.scalars(sa.select(Suppression)).one()
     assert row.recipient_table_id is None
     assert '<td role="cell"> Everywhere </td>' in page_of(client)
+
+
+def test_the_table_stays_chosen_when_a_file_is_refused(
+    client: PageClient,
+) -> None:
+    table_id = recipients.create("Members 2026", COLUMNS).id
+    data = {"file": (io.BytesIO(b""), "x.csv"), "recipient_table_id": table_id}
+    page = client.submit("/suppressions/import", data).get_data(as_text=True)
+    assert "The file was not imported" in page
+    assert f'<option value="{table_id}" selected>' in page.split('id="import-table"')[1]

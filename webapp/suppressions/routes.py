@@ -69,7 +69,8 @@ def import_file() -> ResponseReturnValue:
             clean_file_name(file.filename or "") if file else "",
         )
     except Invalid as error:
-        return _page(SuppressionForm(), "", refused=error.words), 422
+        scope = form.recipient_table_id.data
+        return _page(SuppressionForm(), "", refused=error.words, scope=scope), 422
     words = _("%(n)s added, %(m)s were there.", n=done.added, m=done.already)
     if done.rejects:
         return _page(SuppressionForm(), "", imported=done, words=words)
