@@ -125,3 +125,12 @@ def test_words_of_a_service_stand_beside_the_field() -> None:
     form.show(Invalid("No.", {"name": ["Taken."], "elsewhere": ["x"]}))
     form.show(Invalid("No.", {"name": ["Taken."]}))
     assert form.problems() == {"name": ["Taken."]}
+
+
+@pytest.mark.parametrize("typed", ["0.5", "many"])
+def test_what_is_no_whole_number_is_told_once(app: Flask, typed: str) -> None:
+    with app.test_request_context("/", method="POST", data={"size": typed}):
+        form = forms.from_page(ThingForm)
+        assert not form.validate()
+    assert form.problems()["size"] == ["Write a whole number."]
+    assert f'value="{typed}"' in form.size()

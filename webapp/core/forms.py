@@ -28,6 +28,7 @@ ATTENTION = "Some values need your attention."
 # NUL, which PostgreSQL cannot hold, and half of a surrogate pair, which UTF-8 cannot.
 BROKEN_TEXT = re.compile("[\0\ud800-\udfff]")
 SINGLE = (StringField, IntegerField, DecimalField, FloatField)
+NO_NUMBER = "Write a whole number."
 BROKEN_WORDS = "This holds a NUL character or half a character. Type it again."
 
 
@@ -46,6 +47,8 @@ class PostForm(Form):
         good = super().validate(extra_validators)
         for one in self._fields.values():
             texts = [text for text in one.raw_data or () if isinstance(text, str)]
+            if isinstance(one, IntegerField) and one.process_errors and any(texts):
+                one.errors = [NO_NUMBER]  # its bounds say nothing about what is none
             if any(BROKEN_TEXT.search(text) for text in texts):
                 one.errors = [*one.errors, BROKEN_WORDS]
                 good = False
