@@ -131,6 +131,17 @@ def test_a_number_that_no_database_holds_is_refused_in_words(
     assert "beyond what can be kept" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "title"),
+    [("get", "/nowhere", "Not found"), ("delete", "/team", "Not possible this way")],
+)
+def test_refusals_are_titled_in_plain_words(
+    client: PageClient, method: str, path: str, title: str
+) -> None:
+    answer = client.open(path, method=method)
+    assert f'<h1 id="what">{title}</h1>' in answer.get_data(as_text=True)
+
+
 def test_a_wrong_method_says_which_are_right(api: ApiClient) -> None:
     answer = api.delete("/status")
     assert answer.status_code == 405

@@ -62,6 +62,8 @@ WORDS = {
     429: "Too many requests. Please wait a little and try again.",
     503: "This is not available just now. Please try again in a moment.",
 }
+#: What a page is called where HTTP's own phrase is jargon.
+TITLES = {404: "Not found", 405: "Not possible this way", 413: "Too large"}
 SAFE = {
     403: "Nothing was changed. Ask a manager if you need this.",
     404: "Nothing was changed. The address may be mistyped, or the thing is deleted.",
@@ -340,7 +342,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < HTTPStatus.BAD_REQUEST:
         return error
-    title = HTTPStatus(status).phrase
+    title = TITLES.get(status, HTTPStatus(status).phrase)
     answer = app_response(_answer(status, title, WORDS.get(status, UNEXPECTED)))
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
